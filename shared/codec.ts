@@ -1,0 +1,308 @@
+/**
+ * A binary presentation language in the manner of RFC 9420 §2.1 (MLS): fixed field order, lengths as
+ * variable-size integers, no tags. A field both validates and converts, so a frame's schema is its
+ * codec and cannot drift from it. Reading is bounded: no field allocates more than its declared
+ * maximum or than what is left of the input.
+ */
+import { fromHex, fromUtf8, toHex, utf8 } from "./bytes.js";
+import { DovetailError } from "./errors.js";
+import { type ConversationId, type DeviceId, ID_BYTES, isId, type UserId } from "./ids.js";
+
+const malformed = (what: string): DovetailError => new DovetailError("malformed_frame", what);
+
+export class Writer {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+
+  /** Makes room for `count` more bytes and returns where they start. */
+  #claim(count: number): number {
+    const start = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return start;
+  }
+
+  byte(value: number): void {
+    const at = this.#claim(1);
+    this.#bytes[at] = value;
+  }
+
+  raw(bytes: Uint8Array): void {
+    const at = this.#claim(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  /** RFC 9000 §16: 1, 2, 4 or 8 bytes, the two high bits of the first giving which. */
+  varint(value: number): void {
+    if (value < 0x40) {
+      this.byte(value);
+    } else if (value < 0x4000) {
+      const at = this.#claim(2);
+      this.#view.setUint16(at, value | 0x4000);
+    } else if (value < 0x4000_0000) {
+      const at = this.#claim(4);
+      this.#view.setUint32(at, (value | 0x8000_0000) >>> 0);
+    } else {
+      const at = this.#claim(8);
+      this.#view.setUint32(at, (Math.floor(value / 0x1_0000_0000) | 0xc000_0000) >>> 0);
+      this.#view.setUint32(at + 4, value >>> 0);
+    }
+  }
+
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#offset;
+  }
+
+  #take(count: number): number {
+    if (count > this.remaining) throw malformed("the frame ends too early");
+    const start = this.#offset;
+    this.#offset += count;
+    return start;
+  }
+
+  byte(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  /** A copy, so that what is kept of a frame does not keep the whole frame alive. */
+  raw(count: number): Uint8Array {
+    const start = this.#take(count);
+    return this.#bytes.slice(start, start + count);
+  }
+
+  varint(): number {
+    const start = this.#take(1);
+    const first = this.#view.getUint8(start);
+    const size = 1 << (first >> 6);
+    this.#take(size - 1);
+    let value = first & 0x3f;
+    for (let i = 1; i < size; i++) value = value * 256 + this.#view.getUint8(start + i);
+    // One value has one encoding, or equal frames could differ in bytes.
+    const least = [0, 0, 0x40, 0, 0x4000, 0, 0, 0, 0x4000_0000][size] ?? 0;
+    if (value < least) throw malformed("an integer is not in its shortest form");
+    if (value > Number.MAX_SAFE_INTEGER) throw malformed("an integer is too large");
+    return value;
+  }
+
+  end(): void {
+    if (this.remaining > 0) throw malformed("the frame is longer than its fields");
+  }
+}
+
+export interface Field<T> {
+  /** @throws RangeError when the value is outside what the field allows: a fault of the caller. */
+  write(writer: Writer, value: T): void;
+  /** @throws DovetailError `malformed_frame`. */
+  read(reader: Reader): T;
+}
+
+type Shape = Readonly<Record<string, Field<unknown>>>;
+export type Infer<F> = F extends Field<infer T> ? T : never;
+type InferShape<S extends Shape> = {
+  readonly [K in keyof S]: S[K] extends Field<infer T> ? T : never;
+};
+
+function check(ok: boolean, what: string): asserts ok {
+  if (!ok) throw new RangeError(what);
+}
+
+/** A whole number from 0 to `max`. */
+export const uint = (max: number = Number.MAX_SAFE_INTEGER): Field<number> => ({
+  write(writer, value) {
+    check(
+      Number.isSafeInteger(value) && value >= 0 && value <= max,
+      `not from 0 to ${max}: ${value}`,
+    );
+    writer.varint(value);
+  },
+  read(reader) {
+    const value = reader.varint();
+    if (value > max) throw malformed(`${value} is over ${max}`);
+    return value;
+  },
+});
+
+export const bool: Field<boolean> = {
+  write: (writer, value) => writer.byte(value ? 1 : 0),
+  read(reader) {
+    const value = reader.byte();
+    if (value > 1) throw malformed("a flag is neither 0 nor 1");
+    return value === 1;
+  },
+};
+
+/** Exactly `length` bytes. */
+export const fixed = (length: number): Field<Uint8Array> => ({
+  write(writer, value) {
+    check(value.length === length, `${value.length} bytes where ${length} belong`);
+    writer.raw(value);
+  },
+  read: (reader) => reader.raw(length),
+});
+
+/** Up to `max` bytes. */
+export const bytes = (max: number): Field<Uint8Array> => ({
+  write(writer, value) {
+    check(value.length <= max, `${value.length} bytes, over ${max}`);
+    writer.varint(value.length);
+    writer.raw(value);
+  },
+  read(reader) {
+    const length = reader.varint();
+    if (length > max) throw malformed(`a byte string of ${length}, over ${max}`);
+    return reader.raw(length);
+  },
+});
+
+/** Up to `max` bytes of UTF-8. */
+export const text = (max: number): Field<string> => {
+  const inner = bytes(max);
+  return {
+    write: (writer, value) => inner.write(writer, utf8(value)),
+    read(reader) {
+      const raw = inner.read(reader);
+      try {
+        return fromUtf8(raw);
+      } catch {
+        throw malformed("a text is not UTF-8");
+      }
+    },
+  };
+};
+
+const id = <T extends string>(): Field<T> => ({
+  write(writer, value) {
+    check(isId(value), `not an id: ${value}`);
+    writer.raw(fromHex(value));
+  },
+  read: (reader) => toHex(reader.raw(ID_BYTES)) as T,
+});
+export const userId: Field<UserId> = id();
+export const deviceId: Field<DeviceId> = id();
+export const conversationId: Field<ConversationId> = id();
+
+/** One of a few words, sent as its place in the list: append to the list, never reorder it. */
+export const oneOf = <const W extends string>(...words: readonly W[]): Field<W> => ({
+  write: (writer, value) => writer.byte(words.indexOf(value)),
+  read(reader) {
+    const word = words[reader.byte()];
+    if (word === undefined) throw malformed("an unknown choice");
+    return word;
+  },
+});
+
+/** Up to `max` items. */
+export const list = <T>(item: Field<T>, max: number): Field<readonly T[]> => ({
+  write(writer, value) {
+    check(value.length <= max, `${value.length} items, over ${max}`);
+    writer.varint(value.length);
+    for (const each of value) item.write(writer, each);
+  },
+  read(reader) {
+    const length = reader.varint();
+    // Every item takes at least a byte, so this bounds the work by the size of the input too.
+    if (length > max || length > reader.remaining)
+      throw malformed(`a list of ${length}, over ${max}`);
+    return Array.from({ length }, () => item.read(reader));
+  },
+});
+
+export const optional = <T>(inner: Field<T>): Field<T | null> => ({
+  write(writer, value) {
+    bool.write(writer, value !== null);
+    if (value !== null) inner.write(writer, value);
+  },
+  read: (reader) => (bool.read(reader) ? inner.read(reader) : null),
+});
+
+export function struct<const S extends Shape>(shape: S): Field<InferShape<S>> {
+  const fields = Object.entries(shape) as [string, Field<unknown>][];
+  return {
+    write(writer, value) {
+      const record = value as Readonly<Record<string, unknown>>;
+      for (const [name, field] of fields) field.write(writer, record[name]);
+    },
+    read(reader) {
+      const record: Record<string, unknown> = {};
+      for (const [name, field] of fields) record[name] = field.read(reader);
+      return record as InferShape<S>;
+    },
+  };
+}
+
+/** @throws RangeError when the value does not fit the field. */
+export function encode<T>(field: Field<T>, value: T): Uint8Array {
+  const writer = new Writer();
+  field.write(writer, value);
+  return writer.finish();
+}
+
+/** @throws DovetailError `malformed_frame`, also when bytes are left over. */
+export function decode<T>(field: Field<T>, input: Uint8Array): T {
+  const reader = new Reader(input);
+  const value = field.read(reader);
+  reader.end();
+  return value;
+}
+
+type Definitions = Readonly<Record<string, readonly [tag: number, fields: Shape]>>;
+type FrameOf<D extends Definitions> = {
+  [K in keyof D & string]: { readonly type: K } & InferShape<D[K][1]>;
+}[keyof D & string];
+
+export interface FrameFamily<F> {
+  encode(frame: F): Uint8Array;
+  /** @throws DovetailError `malformed_frame`. */
+  decode(input: Uint8Array): F;
+}
+
+/** The frames that travel one way: a tag byte, then the fields of the frame it names. */
+export function frameFamily<const D extends Definitions>(definitions: D): FrameFamily<FrameOf<D>> {
+  const byType = new Map<string, [number, Field<object>]>();
+  const byTag = new Map<number, [string, Field<object>]>();
+  for (const [type, [tag, shape]] of Object.entries(definitions)) {
+    if (byTag.has(tag)) throw new RangeError(`two frames have the tag ${tag}`);
+    const field = struct(shape) as Field<unknown> as Field<object>;
+    byType.set(type, [tag, field]);
+    byTag.set(tag, [type, field]);
+  }
+  return {
+    encode(frame) {
+      const [tag, field] = byType.get(frame.type) as [number, Field<object>];
+      const writer = new Writer();
+      writer.byte(tag);
+      field.write(writer, frame);
+      return writer.finish();
+    },
+    decode(input) {
+      const reader = new Reader(input);
+      const known = byTag.get(reader.byte());
+      if (!known) throw malformed("an unknown kind of frame");
+      const [type, field] = known;
+      const frame = { type, ...field.read(reader) };
+      reader.end();
+      return frame as FrameOf<D>;
+    },
+  };
+}

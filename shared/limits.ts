@@ -1,0 +1,40 @@
+/** Every bound of the wire protocol, with its unit and the reason for its size. */
+
+/** Bytes of an entry's payload: a long message with room for its envelope; media travel as blobs. */
+export const MAX_PAYLOAD_BYTES = 65_536;
+
+/** Bytes of one frame in either direction: a full page of entries fits, a flood does not. */
+export const MAX_FRAME_BYTES = 1_048_576;
+
+/** Bytes of payload that a relay puts into one page of entries, which leaves room for their headers. */
+export const MAX_PAGE_BYTES = 786_432;
+
+/** Entries in one append, range or push: one page of history. */
+export const MAX_ENTRIES = 200;
+
+/** Members of a conversation. */
+export const MAX_MEMBERS = 1_024;
+
+/** Conversations in one page of changes after a reconnect; with two members each about 25 KB. */
+export const MAX_CHANGES = 100;
+
+/** Users whose presence one connection may watch: the people one talks to, not everybody. */
+export const MAX_WATCHED_USERS = 256;
+
+/** Devices of one user. */
+export const MAX_DEVICES = 16;
+
+/** Results of one search. */
+export const MAX_SEARCH_RESULTS = 50;
+
+/** Bytes of a signalling message: an SDP offer has 2 to 4 KB. */
+export const MAX_SIGNAL_BYTES = 16_384;
+
+/** Bytes of a display or device name in UTF-8. */
+export const MAX_NAME_BYTES = 256;
+
+/** Bytes of a message's text in UTF-8: what is left of a payload after its envelope. */
+export const MAX_TEXT_BYTES = 65_000;
+
+/** STUN and TURN servers that a relay may hand out. */
+export const MAX_ICE_SERVERS = 8;

@@ -1,0 +1,299 @@
+/**
+ * The wire protocol: every frame that a client and a relay exchange. It travels in binary WebSocket
+ * messages (RFC 6455), one frame a message. It is the only thing clients and relays share knowledge of.
+ *
+ * Order of a connection: `hello` → `challenge` → `register` or `authenticate` → `welcome`, then
+ * anything. A frame that carries a `requestId` is answered by exactly one frame with the same
+ * `requestId`: the one named in its comment, or `error`.
+ */
+import { concat, fromHex, utf8 } from "./bytes.js";
+import {
+  bool,
+  bytes,
+  conversationId,
+  deviceId,
+  encode,
+  fixed,
+  frameFamily,
+  type Infer,
+  list,
+  oneOf,
+  optional,
+  struct,
+  text,
+  uint,
+  userId,
+} from "./codec.js";
+import { type ErrorCode, errorCodes } from "./errors.js";
+import type { ConversationId, DeviceId } from "./ids.js";
+import {
+  MAX_CHANGES,
+  MAX_DEVICES,
+  MAX_ENTRIES,
+  MAX_ICE_SERVERS,
+  MAX_MEMBERS,
+  MAX_NAME_BYTES,
+  MAX_PAYLOAD_BYTES,
+  MAX_SEARCH_RESULTS,
+  MAX_SIGNAL_BYTES,
+  MAX_WATCHED_USERS,
+} from "./limits.js";
+
+/** Raised by one whenever a frame changes; a relay may speak several. */
+export const PROTOCOL_VERSION = 1;
+
+export const PUBLIC_KEY_BYTES = 32;
+export const SIGNATURE_BYTES = 64;
+export const NONCE_BYTES = 32;
+
+const requestId = uint(0xffff_ffff);
+/** A place in a log; 0 is before the first. */
+const seq = uint();
+/** A place in a user's inbox: grows with every change that concerns the user. */
+const stamp = uint();
+const milliseconds = uint();
+const name = text(MAX_NAME_BYTES);
+const handle = text(64);
+
+const person = struct({ userId, handle, displayName: name });
+export type Person = Infer<typeof person>;
+
+const member = struct({ userId, handle, displayName: name, deliveredUpTo: seq, readUpTo: seq });
+export type Member = Infer<typeof member>;
+
+const conversation = struct({
+  conversationId,
+  kind: oneOf("direct", "group", "notes"),
+  /** The seq of the last entry; 0 where there is none. */
+  head: seq,
+  members: list(member, MAX_MEMBERS),
+});
+export type ConversationState = Infer<typeof conversation>;
+
+const sequencedEntry = struct({
+  seq,
+  userId,
+  deviceId,
+  n: uint(),
+  /** When the relay gave the seq. */
+  at: milliseconds,
+  payload: bytes(MAX_PAYLOAD_BYTES),
+});
+export type SequencedEntry = Infer<typeof sequencedEntry>;
+
+const placement = struct({ seq, deviceId, n: uint(), at: milliseconds });
+/** What became of an entry whose payload the receiver has already. */
+export type Placement = Infer<typeof placement>;
+
+const presence = struct({
+  userId,
+  /** The user's connected devices; none means offline. */
+  devices: list(deviceId, MAX_DEVICES),
+  /** When the last device left; 0 where the relay has never seen one, or while one is connected. */
+  lastSeen: milliseconds,
+});
+export type Presence = Infer<typeof presence>;
+
+const iceServer = struct({
+  urls: list(text(512), 8),
+  username: optional(text(512)),
+  credential: optional(text(512)),
+});
+export type IceServer = Infer<typeof iceServer>;
+
+const codeWords = Object.keys(errorCodes) as ErrorCode[];
+
+/** What a client sends. */
+export const clientFrames = frameFamily({
+  hello: [1, { version: uint(0xffff), client: name }],
+  /** Makes a user with this device as the first. Signs {@link registrationBytes}. */
+  register: [
+    2,
+    {
+      handle,
+      displayName: name,
+      deviceName: name,
+      publicKey: fixed(PUBLIC_KEY_BYTES),
+      invite: optional(text(128)),
+      signature: fixed(SIGNATURE_BYTES),
+    },
+  ],
+  /** Signs {@link authenticationBytes}. */
+  authenticate: [3, { deviceId, signature: fixed(SIGNATURE_BYTES) }],
+
+  /** Answered by `pong`; either side may ask at any time after `welcome`. */
+  ping: [10, { nonce: uint(0xffff_ffff) }],
+  pong: [11, { nonce: uint(0xffff_ffff) }],
+
+  /** Handles that start with the prefix, in alphabetical order. Answer: `people`. */
+  searchUsers: [20, { requestId, prefix: handle, limit: uint(MAX_SEARCH_RESULTS) }],
+  /** The direct conversation with that user, made if it is not there. Answer: `opened`. */
+  openConversation: [21, { requestId, userId }],
+  /** One conversation as it is now. Answer: `opened`. */
+  getConversation: [22, { requestId, conversationId }],
+  /**
+   * Hands in entries of one device: its own, or another's that it received directly. The first has
+   * the number `firstN`, the others follow without a hole. Entries that the log has already are
+   * answered with the seq they have. Answer: `appended`, once all are durable.
+   */
+  append: [
+    23,
+    {
+      requestId,
+      conversationId,
+      deviceId,
+      firstN: uint(),
+      payloads: list(bytes(MAX_PAYLOAD_BYTES), MAX_ENTRIES),
+      /** By the origin device over {@link entryBytes}; empty when it is the sender's own. */
+      signatures: list(fixed(SIGNATURE_BYTES), MAX_ENTRIES),
+      /** Devices that have the payloads already: they are told the places only. */
+      heldBy: list(deviceId, 64),
+    },
+  ],
+  /** Entries with `fromSeq` ≤ seq, in order, as many as `limit` and a page allow. Answer: `page`. */
+  getEntries: [24, { requestId, conversationId, fromSeq: seq, limit: uint(MAX_ENTRIES) }],
+  /** Moves the own user's cursors; a cursor never runs back. Answer: `done`, once durable. */
+  moveCursors: [25, { requestId, conversationId, deliveredUpTo: seq, readUpTo: seq }],
+  /** What changed for the own user after that stamp, oldest first. Answer: `changes`. */
+  getChanges: [26, { requestId, after: stamp, limit: uint(MAX_CHANGES) }],
+
+  /** Replaces the set of users whose presence this connection follows. Answer: `presences`. */
+  watchPresence: [30, { requestId, userIds: list(userId, MAX_WATCHED_USERS) }],
+  /** Presence of users, once. Answer: `presences`. */
+  getPresence: [31, { requestId, userIds: list(userId, MAX_WATCHED_USERS) }],
+  /** No answer: worth nothing a moment later. */
+  typing: [32, { conversationId, active: bool }],
+  /** To one device of someone with whom one shares a conversation. Answer: `done`. */
+  signal: [33, { requestId, deviceId, payload: bytes(MAX_SIGNAL_BYTES) }],
+});
+export type ClientFrame = ReturnType<typeof clientFrames.decode>;
+
+/** What a relay sends. */
+export const relayFrames = frameFamily({
+  /** `relay` is the name that the client must sign, so that a signature is of no use elsewhere. */
+  challenge: [1, { version: uint(0xffff), relay: text(256), nonce: fixed(NONCE_BYTES) }],
+  welcome: [
+    2,
+    {
+      userId,
+      deviceId,
+      handle,
+      displayName: name,
+      now: milliseconds,
+      /** The client is dropped when nothing came from it for twice this long. */
+      heartbeatMs: milliseconds,
+      iceServers: list(iceServer, MAX_ICE_SERVERS),
+    },
+  ],
+  /** `requestId` is null where no request can be named; the connection then closes. */
+  error: [
+    3,
+    {
+      requestId: optional(requestId),
+      code: oneOf(...codeWords),
+      message: text(1024),
+      retryAfterMs: optional(milliseconds),
+      /** With `out_of_order`. */
+      expected: optional(uint()),
+    },
+  ],
+  ping: [10, { nonce: uint(0xffff_ffff) }],
+  pong: [11, { nonce: uint(0xffff_ffff) }],
+
+  people: [20, { requestId, people: list(person, MAX_SEARCH_RESULTS) }],
+  opened: [21, { requestId, conversation }],
+  /** The place of each handed-in entry, in their order. */
+  appended: [23, { requestId, places: list(struct({ seq, at: milliseconds }), MAX_ENTRIES) }],
+  page: [24, { requestId, head: seq, entries: list(sequencedEntry, MAX_ENTRIES) }],
+  done: [25, { requestId }],
+  changes: [
+    26,
+    {
+      requestId,
+      conversations: list(conversation, MAX_CHANGES),
+      /** All changes up to this stamp are in this page or an earlier one. */
+      upTo: stamp,
+      more: bool,
+    },
+  ],
+  presences: [30, { requestId, states: list(presence, MAX_WATCHED_USERS) }],
+
+  // Unasked. Those with a stamp arrive in the order of their stamps.
+  /** A conversation that is new to the user, or whose members changed. */
+  conversation: [40, { stamp, conversation }],
+  entries: [41, { stamp, conversationId, entries: list(sequencedEntry, MAX_ENTRIES) }],
+  placed: [42, { stamp, conversationId, placements: list(placement, MAX_ENTRIES) }],
+  cursors: [43, { stamp, conversationId, userId, deliveredUpTo: seq, readUpTo: seq }],
+  presence: [44, { presence }],
+  typing: [45, { conversationId, userId, active: bool }],
+  signal: [46, { userId, deviceId, payload: bytes(MAX_SIGNAL_BYTES) }],
+});
+export type RelayFrame = ReturnType<typeof relayFrames.decode>;
+
+/** WebSocket close codes (RFC 6455 §7.4; 4000 to 4999 are for private use). */
+export const CloseCode = {
+  /** The relay is stopping or restarting: connect again, with back-off. */
+  restart: 1012,
+  /** A frame was malformed, too large, or not allowed at this point. An `error` frame says which. */
+  protocol: 4000,
+  /** The handshake failed; the same one will fail again. */
+  refused: 4001,
+  /** Nothing came for too long. */
+  silent: 4002,
+  /** The client took too long to take what was sent. */
+  slow: 4003,
+  /** Too many requests or connections: connect again after a while. */
+  limited: 4004,
+  /** The same device connected again. */
+  replaced: 4005,
+} as const;
+
+/** What `authenticate` signs. */
+export const authenticationBytes = (
+  relay: string,
+  nonce: Uint8Array,
+  device: DeviceId,
+): Uint8Array =>
+  concat(
+    utf8("dovetail authenticate v1\0"),
+    encode(struct({ relay: text(256), nonce: fixed(NONCE_BYTES), deviceId }), {
+      relay,
+      nonce,
+      deviceId: device,
+    }),
+  );
+
+/** What `register` signs. */
+export const registrationBytes = (
+  relay: string,
+  nonce: Uint8Array,
+  wanted: { handle: string; displayName: string; deviceName: string; publicKey: Uint8Array },
+): Uint8Array =>
+  concat(
+    utf8("dovetail register v1\0"),
+    encode(
+      struct({
+        relay: text(256),
+        nonce: fixed(NONCE_BYTES),
+        handle,
+        displayName: name,
+        deviceName: name,
+        publicKey: fixed(PUBLIC_KEY_BYTES),
+      }),
+      { relay, nonce, ...wanted },
+    ),
+  );
+
+/** What the origin device signs of an entry that it sends directly, so that others can hand it in. */
+export const entryBytes = (
+  conversation: ConversationId,
+  device: DeviceId,
+  n: number,
+  payload: Uint8Array,
+): Uint8Array =>
+  concat(
+    utf8("dovetail entry v1\0"),
+    fromHex(conversation),
+    fromHex(device),
+    encode(struct({ n: uint(), payload: bytes(MAX_PAYLOAD_BYTES) }), { n, payload }),
+  );
