@@ -1,0 +1,154 @@
+import { open, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { Level } from "level";
+import { DovetailError } from "../errors.js";
+import type { KeyValue, Range, Write } from "../key-value.js";
+
+/** Room that LevelDB may need at once when it opens: it writes the old log (4 MiB) as a table. */
+const PROBE_BYTES = 8 * 1024 * 1024;
+
+/** The codes and messages of an error and of all that caused it. */
+function chain(thrown: unknown): string {
+  const parts: string[] = [];
+  for (let at = thrown; at instanceof Error; at = at.cause) {
+    parts.push(String((at as NodeJS.ErrnoException).code ?? ""), at.message);
+  }
+  return parts.join(" ");
+}
+
+function translate(thrown: unknown, folder: string): DovetailError {
+  if (thrown instanceof DovetailError) return thrown;
+  const what = chain(thrown);
+  const detail = { cause: thrown };
+  if (/LEVEL_LOCKED/.test(what)) {
+    return new DovetailError("profile_in_use", `${folder} is in use by another process.`, detail);
+  }
+  if (/ENOSPC|EDQUOT|no space left|quota exceeded/i.test(what)) {
+    return new DovetailError("disk_full", `The disk that holds ${folder} is full.`, detail);
+  }
+  if (/LEVEL_CORRUPTION|corrupt/i.test(what)) {
+    return new DovetailError("profile_corrupt", `The database in ${folder} is damaged.`, detail);
+  }
+  return new DovetailError("storage_failed", `${folder} cannot be read or written.`, detail);
+}
+
+type Database = Level<string, Uint8Array>;
+
+async function openDatabase(folder: string): Promise<Database> {
+  const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
+  await database.open();
+  return database;
+}
+
+/**
+ * After a failed write LevelDB either refuses all further ones or appends them behind a torn record,
+ * which makes it skip them when it next reads its log (google/leveldb#1180). So after a failure
+ * nothing is written until the database was opened anew, which replaces the log.
+ */
+class LevelKeyValue implements KeyValue {
+  readonly #folder: string;
+  #database: Database;
+  #suspect = false;
+  #closed = false;
+  #reopening: Promise<void> | null = null;
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(folder: string, database: Database) {
+    this.#folder = folder;
+    this.#database = database;
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.#run((database) => database.get(key));
+  }
+
+  async range(range: Range): Promise<readonly { key: string; value: Uint8Array }[]> {
+    const rows = await this.#run((database) =>
+      database
+        .iterator({
+          gte: range.from,
+          lt: range.to,
+          reverse: range.reverse ?? false,
+          limit: range.limit ?? -1,
+        })
+        .all(),
+    );
+    return rows.map(([key, value]) => ({ key, value }));
+  }
+
+  async batch(writes: readonly Write[], durable = true): Promise<void> {
+    if (this.#suspect) await this.#reopen();
+    try {
+      await this.#run((database) => database.batch([...writes], { sync: durable }));
+    } catch (error) {
+      this.#suspect = true;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#reopening?.catch(() => {});
+    await this.#database.close();
+  }
+
+  async #run<T>(operation: (database: Database) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new DovetailError("closed", "The database is closed.");
+    await this.#reopening?.catch(() => {});
+    const running = operation(this.#database);
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw translate(error, this.#folder);
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  #reopen(): Promise<void> {
+    this.#reopening ??= this.#tryReopen()
+      .catch((error) => {
+        throw translate(error, this.#folder);
+      })
+      .finally(() => {
+        this.#reopening = null;
+      });
+    return this.#reopening;
+  }
+
+  async #tryReopen(): Promise<void> {
+    // While there is no room the old handle stays open, because it still answers reads.
+    await probe(this.#folder);
+    await Promise.allSettled(this.#running);
+    await this.#database.close();
+    this.#database = await openDatabase(this.#folder);
+    this.#suspect = false;
+  }
+}
+
+/** Fails as the disk fails: full, over quota, read-only or broken. */
+async function probe(folder: string): Promise<void> {
+  // LevelDB leaves files alone whose names it does not know; its lock makes the folder ours.
+  const path = join(folder, "probe.tmp");
+  const file = await open(path, "w");
+  try {
+    await file.writeFile(new Uint8Array(PROBE_BYTES));
+    await file.sync();
+  } finally {
+    await file.close();
+    await unlink(path);
+  }
+}
+
+/**
+ * A LevelDB in a folder of its own, which is made where it is missing.
+ * @throws DovetailError `profile_in_use`, `profile_corrupt`, `disk_full` or `storage_failed`.
+ */
+export async function openLevel(folder: string): Promise<KeyValue> {
+  try {
+    return new LevelKeyValue(folder, await openDatabase(folder));
+  } catch (error) {
+    throw translate(error, folder);
+  }
+}
