@@ -7,7 +7,6 @@ import { inRoot, root } from "./paths.mjs";
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** A relay drains for a few seconds at the most before it goes. */
 const STOP_MS = 10_000;
-const PARENT_POLL_MS = 200;
 const RUN = inRoot("electron", "launch", "run.mjs");
 
 /** As a shell reports it. */
@@ -52,17 +51,4 @@ export async function stopChild(child) {
   child.kill("SIGTERM");
   await once(child, "exit");
   clearTimeout(impatience);
-}
-
-/**
- * `kill -9` of npm, or of the launcher that started this one, reaches only that process. Without
- * this the real one would live on and hold its port or profile.
- */
-export function endWithParent() {
-  const parent = process.ppid;
-  const { DOVETAIL_PARENT, npm_lifecycle_event } = process.env;
-  if (Number(DOVETAIL_PARENT) !== parent && !npm_lifecycle_event) return;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
-  }, PARENT_POLL_MS).unref();
 }

@@ -1,7 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { ensureBuilt } from "./build.mjs";
-import { endWithParent } from "./children.mjs";
 import { ensureInstalled } from "./install.mjs";
+import { endWithParent } from "./parent.mjs";
 import { inRoot, say } from "./paths.mjs";
 
 /**
@@ -9,7 +9,6 @@ import { inRoot, say } from "./paths.mjs";
  * `kill -9` of what npm started is `kill -9` of the program.
  */
 async function runBundle(name, args) {
-  endWithParent();
   const file = inRoot("dist", name, "main.js");
   process.argv = [process.execPath, file, ...args];
   await import(pathToFileURL(file).href);
@@ -46,6 +45,7 @@ export async function runCommand(name, args) {
     process.exitCode = 2;
     return;
   }
+  endWithParent();
   try {
     await ensureInstalled();
     await ensureBuilt(command.build);

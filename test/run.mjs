@@ -1,0 +1,88 @@
+/**
+ * `npm test`: Vitest, then Playwright, their output as it comes, and at the end one line that sums
+ * up what their own JSON reports say.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runChild } from "../electron/launch/children.mjs";
+import { inRoot } from "../electron/launch/paths.mjs";
+import { findBrowser } from "./browser.mjs";
+import { readPlaywrightReport, readVitestReport } from "./reports.mjs";
+
+function findOrInstallBrowser() {
+  const canInstall = process.platform === "linux" && process.getuid() === 0;
+  if (findBrowser() === null && canInstall) {
+    console.log("Installing Chromium for the browser tests …");
+    const quiet = { stdio: ["ignore", "ignore", "inherit"] };
+    spawnSync("apt-get", ["update", "-qq"], quiet);
+    const install = ["install", "-y", "-qq", "--no-install-recommends", "chromium"];
+    spawnSync("apt-get", install, {
+      ...quiet,
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+  }
+  return findBrowser();
+}
+
+/** One runner from start to summary. A runner that crashed or ran nothing counts as a failure. */
+async function runOne(name, script, args, report, readReport, env = {}) {
+  const code = await runChild(process.execPath, [inRoot("node_modules", script), ...args], {
+    env: { ...process.env, ...env },
+  });
+  let sum;
+  try {
+    sum = readReport(JSON.parse(readFileSync(report, "utf8")));
+  } catch (error) {
+    return {
+      passed: 0,
+      failed: 1,
+      skips: [],
+      faults: [`${name} left no report: ${error.message}`],
+    };
+  }
+  const faults = [];
+  if (code !== 0 && sum.failed === 0) faults.push(`${name} ended with exit code ${code}`);
+  if (sum.passed + sum.failed === 0) faults.push(`${name} ran no test`);
+  return { ...sum, failed: sum.failed + faults.length, faults };
+}
+
+function runVitest(folder) {
+  const report = join(folder, "vitest.json");
+  const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  return runOne("Vitest", "vitest/vitest.mjs", args, report, readVitestReport);
+}
+
+async function runPlaywright(folder) {
+  if (findOrInstallBrowser() === null) {
+    const reason = "no Chromium found on PATH or in DOVETAIL_CHROMIUM, and none could be installed";
+    return { passed: 0, failed: 0, skips: [{ title: "all browser tests", reason }], faults: [] };
+  }
+  const report = join(folder, "playwright.json");
+  const args = ["test", "--reporter=list,json"];
+  return runOne("Playwright", "@playwright/test/cli.js", args, report, readPlaywrightReport, {
+    PLAYWRIGHT_JSON_OUTPUT_FILE: report,
+  });
+}
+
+export async function runTests() {
+  const folder = mkdtempSync(join(tmpdir(), "dovetail-test-"));
+  try {
+    const sums = [await runVitest(folder), await runPlaywright(folder)];
+    const total = (of) => sums.reduce((all, sum) => all + of(sum), 0);
+    console.log();
+    for (const { title, reason } of sums.flatMap((sum) => sum.skips)) {
+      console.log(`skipped: ${title} (${reason})`);
+    }
+    for (const fault of sums.flatMap((sum) => sum.faults)) console.log(`failed: ${fault}`);
+    const failed = total((sum) => sum.failed);
+    const skipped = total((sum) => sum.skips.length);
+    const counts = [`${total((sum) => sum.passed)} passed`, `${failed} failed`];
+    if (skipped > 0) counts.push(`${skipped} skipped`);
+    console.log(counts.join(", "));
+    process.exitCode = failed > 0 ? 1 : 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

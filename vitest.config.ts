@@ -1,0 +1,33 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+/** Tests that start relays and hosts as processes: few at a time, or they starve each other. */
+const REAL = ["test/real/**/*.test.ts", "test/launch/**/*.test.ts"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // The renderer's state is written with runes, which have to be compiled.
+        plugins: [svelte({ configFile: false })],
+        test: {
+          name: "fast",
+          include: ["test/**/*.test.ts"],
+          exclude: REAL,
+          testTimeout: 20_000,
+          // The simulation runs for a minute by itself; it gets it from its own limits.
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "real",
+          include: REAL,
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
