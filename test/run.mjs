@@ -1,6 +1,6 @@
 /**
  * `npm test`: Vitest, then Playwright, their output as it comes, and at the end one line that sums
- * up what their own JSON reports say.
+ * up what they reported as JSON.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { runChild } from "../electron/launch/children.mjs";
 import { inRoot } from "../electron/launch/paths.mjs";
 import { findBrowser } from "./browser.mjs";
-import { readPlaywrightReport, readVitestReport } from "./reports.mjs";
+import { readPlaywrightReport } from "./playwright-report.mjs";
 
 function findOrInstallBrowser() {
   const canInstall = process.platform === "linux" && process.getuid() === 0;
@@ -27,7 +27,7 @@ function findOrInstallBrowser() {
 }
 
 /** One runner from start to summary. A runner that crashed or ran nothing counts as a failure. */
-async function runOne(name, script, args, report, readReport, env = {}) {
+async function runOne(name, script, args, report, readReport, env) {
   const code = await runChild(process.execPath, [inRoot("node_modules", script), ...args], {
     env: { ...process.env, ...env },
   });
@@ -50,8 +50,10 @@ async function runOne(name, script, args, report, readReport, env = {}) {
 
 function runVitest(folder) {
   const report = join(folder, "vitest.json");
-  const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  return runOne("Vitest", "vitest/vitest.mjs", args, report, readVitestReport);
+  const reporters = ["--reporter=default", `--reporter=${inRoot("test", "vitest-summary.mjs")}`];
+  return runOne("Vitest", "vitest/vitest.mjs", ["run", ...reporters], report, (sum) => sum, {
+    DOVETAIL_TEST_SUMMARY: report,
+  });
 }
 
 async function runPlaywright(folder) {
