@@ -1,6 +1,7 @@
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
+import { sameBytes } from "../bytes.js";
 import { DovetailError } from "../errors.js";
 import type { KeyValue, Range, Write } from "../key-value.js";
 
@@ -48,7 +49,8 @@ async function openDatabase(folder: string): Promise<Database> {
 class LevelKeyValue implements KeyValue {
   readonly #folder: string;
   #database: Database;
-  #suspect = false;
+  /** Keys of batches that failed since the database was opened; it is suspect while there are any. */
+  readonly #failedKeys = new Set<string>();
   #closed = false;
   #reopening: Promise<void> | null = null;
   readonly #running = new Set<Promise<unknown>>();
@@ -77,11 +79,11 @@ class LevelKeyValue implements KeyValue {
   }
 
   async batch(writes: readonly Write[], durable = true): Promise<void> {
-    if (this.#suspect) await this.#reopen();
+    if (this.#failedKeys.size > 0) await this.#reopen();
     try {
       await this.#run((database) => database.batch([...writes], { sync: durable }));
     } catch (error) {
-      this.#suspect = true;
+      for (const { key } of writes) this.#failedKeys.add(key);
       throw error;
     }
   }
@@ -121,11 +123,22 @@ class LevelKeyValue implements KeyValue {
     // While there is no room the old handle stays open, because it still answers reads.
     await probe(this.#folder);
     await Promise.allSettled(this.#running);
+    const keys = [...this.#failedKeys];
+    const before = this.#database.status === "open" ? await this.#database.getMany(keys) : null;
     await this.#database.close();
     this.#database = await openDatabase(this.#folder);
-    this.#suspect = false;
+    const after = await this.#database.getMany(keys);
+    this.#failedKeys.clear();
+    // A batch whose sync failed may have reached the log after all. Whoever writes now decided on
+    // what the old handle said, so it has to read again first.
+    if (!before?.every((value, i) => same(value, after[i]))) {
+      throw new DovetailError("storage_failed", "A write that had failed took effect; read again.");
+    }
   }
 }
+
+const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : sameBytes(a, b);
 
 /** Fails as the disk fails: full, over quota, read-only or broken. */
 async function probe(folder: string): Promise<void> {

@@ -1,0 +1,61 @@
+/** Every bound inside the relay, with its unit and the reason for its size. */
+
+/** Frames of one connection that wait for their turn; at the bound its socket is not read further. */
+export const MAX_WAITING_FRAMES = 256;
+
+/**
+ * Frames of one connection that may wait at the worst: one read of 64 KiB from a socket can hold this
+ * many of the smallest frames after the reading was stopped.
+ */
+export const MAX_FLOODED_FRAMES = 16_384;
+
+/** Requests of one connection that run at once: enough to fill a group commit, too few to hog it. */
+export const MAX_RUNNING_REQUESTS = 64;
+
+/** Bytes not yet taken by a client above which the relay reads no further requests of it. */
+export const SOFT_BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** Bytes not yet taken by a client above which it is dropped; it resumes from its stamp. */
+export const HARD_BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** Milliseconds between two looks at whether a held-back client has caught up. */
+export const BUFFER_POLL_MS = 50;
+
+/** Writes that wait for a group commit; beyond, requests are refused as `overloaded`. */
+export const MAX_QUEUED_WRITES = 16_384;
+
+/** Bytes of payload that wait for a group commit. */
+export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+
+/** Bytes of payload after which a group commit takes no more: LevelDB's own buffer has 4 MiB. */
+export const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+
+/** Writes in one group commit. */
+export const MAX_COMMIT_WRITES = 1_024;
+
+/** How often a write is planned anew because somebody else appended first. */
+export const MAX_ATTEMPTS = 8;
+
+/** Conversations kept in memory, with their last entries. */
+export const MAX_CACHED_CONVERSATIONS = 4_096;
+
+/** Entries kept in memory per conversation: what a client asks for when it opens one. */
+export const MAX_RECENT_ENTRIES = 30;
+
+/** Bytes of payload kept in memory per conversation, should its entries be large. */
+export const MAX_RECENT_BYTES = 131_072;
+
+/** Users, and devices, kept in memory; about 300 bytes each. */
+export const MAX_CACHED_PEOPLE = 20_000;
+
+/** Rows of entries read from the store at a time: 2 MiB at the most. */
+export const ENTRIES_PER_READ = 32;
+
+/** Members in one page of changes: at the most 355 bytes each, so that the page fits a frame. */
+export const MAX_PAGE_MEMBERS = 2_000;
+
+/** Milliseconds that a client has from connecting to proving who it is. */
+export const HANDSHAKE_MS = 10_000;
+
+/** Milliseconds between two tries whether a store that failed can be written again. */
+export const RECOVERY_MS = 1_000;
