@@ -38,10 +38,13 @@ export function startCommand(command, args, stdio = ["ignore", "pipe", "inherit"
 export async function readEvent(child, event) {
   for await (const line of createInterface({ input: child.stdout })) {
     const said = JSON.parse(line);
-    if (said.event === event) return said;
+    if (said.event !== event) continue;
+    // Nobody reads on, and a full pipe would stop the child.
+    child.stdout.resume();
+    return said;
   }
   const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
-  throw new Error(`It ended before it was ready (exit code ${code}).`);
+  throw new Error(`${child.spawnargs[2]} ended before it was ready (exit code ${code}).`);
 }
 
 /** Asks a child to stop, and makes it stop when it has not in time. */
@@ -52,3 +55,12 @@ export async function stopChild(child) {
   await once(child, "exit");
   clearTimeout(impatience);
 }
+
+/** Resolves when the person, or the system, asks this process to end. */
+export const askedToStop = () =>
+  new Promise((resolve) => {
+    for (const signal of FORWARDED) process.once(signal, resolve);
+  });
+
+export const ended = (child) =>
+  child.exitCode === null && child.signalCode === null ? once(child, "exit") : Promise.resolve();
