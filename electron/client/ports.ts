@@ -18,6 +18,7 @@ export interface RelayWireEvents {
 }
 
 export interface RelayDialer {
+  /** Reports no event before it has returned. */
   dial(url: string, events: RelayWireEvents): RelayWire;
 }
 
@@ -43,6 +44,7 @@ export interface DirectChannelEvents {
 export interface DirectTransport {
   /** Whether this host can hold direct channels at all. */
   readonly available: boolean;
+  /** Reports no event before it has returned. */
   open(
     options: { readonly initiator: boolean; readonly iceServers: readonly IceServer[] },
     events: DirectChannelEvents,

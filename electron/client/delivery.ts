@@ -1,0 +1,262 @@
+/**
+ * Brings own entries to the others: direct first, log always. An entry goes over every open direct
+ * channel at once. Its append to the log follows in a batch while every recipient's device has it,
+ * and at once as soon as one is found that has not.
+ */
+import { DovetailError } from "../../shared/errors.js";
+import type { ConversationId, DeviceId } from "../../shared/ids.js";
+import { MAX_ENTRIES, MAX_PAGE_BYTES } from "../../shared/limits.js";
+import { entryBytes } from "../../shared/protocol.js";
+import type { Timer } from "../../shared/runtime.js";
+import { backoffMs } from "./backoff.js";
+import type { Core } from "./core.js";
+import type { DirectLink } from "./direct-link.js";
+import type { DirectLinks } from "./direct-links.js";
+import { addSequenced, holdOwn } from "./entries.js";
+import type { DeviceKey } from "./ports.js";
+import type { PresenceBook } from "./presence.js";
+import type { RelayLink } from "./relay-link.js";
+import { type Conversation, type TailEntry, unplaced } from "./state.js";
+
+/** How long entries that everybody has may wait for others to share their append. */
+const BATCH_MS = 2_000;
+/** So many of them do not wait. */
+const BATCH_ENTRIES = 50;
+/** How long a direct channel may take to acknowledge before the relay is asked as well. */
+const ACK_MS = 1_000;
+/** How long an entry waits for a channel that is just being opened, or for presence to be known. */
+const OPENING_MS = 1_500;
+/** Entries on their way on one channel; more wait here, where they take no buffer twice. */
+const MAX_UNACKNOWLEDGED = 64;
+
+/** What is going on with one conversation's entries; all of it can be found out again. */
+interface Course {
+  /** An append is on its way: the next waits, for the order's sake. */
+  appending: boolean;
+  failures: number;
+  /** Not before this; monotonic. */
+  pausedUntil: number;
+  timer: Timer | null;
+  /** When an entry was first looked at, by n. */
+  readonly seen: Map<number, number>;
+  /** When an entry was sent to a device and not acknowledged yet; `declined` is −Infinity. */
+  readonly sent: Map<DeviceId, Map<number, number>>;
+}
+
+export class Delivery {
+  readonly #core: Core;
+  readonly #relay: RelayLink;
+  readonly #links: DirectLinks;
+  readonly #presence: PresenceBook;
+  readonly #key: DeviceKey;
+  readonly #courses = new Map<ConversationId, Course>();
+  #connectedAt = 0;
+
+  constructor(
+    core: Core,
+    parts: { relay: RelayLink; links: DirectLinks; presence: PresenceBook; key: DeviceKey },
+  ) {
+    this.#core = core;
+    this.#relay = parts.relay;
+    this.#links = parts.links;
+    this.#presence = parts.presence;
+    this.#key = parts.key;
+  }
+
+  /** The relay is there (again). */
+  connected(): void {
+    this.#connectedAt = this.#core.ports.clock.monotonic();
+    for (const course of this.#courses.values()) {
+      course.failures = 0;
+      course.pausedUntil = 0;
+    }
+    this.pushAll();
+  }
+
+  pushAll(): void {
+    for (const conversation of this.#core.state.conversations.values()) this.push(conversation);
+  }
+
+  /** Sends what can be sent now, and sets a timer for the rest. To be called when anything changed. */
+  push(conversation: Conversation): void {
+    const id = conversation.row.conversationId;
+    const entries = unplaced(conversation, this.#core.state.self.deviceId);
+    const course = this.#course(id);
+    course.timer?.cancel();
+    course.timer = null;
+    if (entries.length === 0) {
+      if (!course.appending) this.#courses.delete(id);
+      return;
+    }
+    const now = this.#core.ports.clock.monotonic();
+    for (const entry of entries) if (!course.seen.has(entry.n)) course.seen.set(entry.n, now);
+    this.#sendDirectly(conversation, entries, course);
+    if (!this.#relay.connected || course.appending) return;
+
+    const dues = entries.map((entry) => this.#due(conversation, entry, course, entries.length));
+    const last = dues.findLastIndex((due) => due.at <= now);
+    if (now >= course.pausedUntil && last >= 0) {
+      let count = last + 1;
+      while (dues[count]?.held) count++;
+      void this.#append(conversation, entries.slice(0, count), course);
+      return;
+    }
+    const next = Math.max(course.pausedUntil, Math.min(...dues.map((due) => due.at)));
+    course.timer = this.#core.ports.clock.after(Math.max(1, next - now), () => {
+      this.push(conversation);
+    });
+  }
+
+  async stored(link: DirectLink, id: ConversationId, ns: readonly number[]): Promise<void> {
+    const sent = this.#courses.get(id)?.sent.get(link.peer.deviceId);
+    for (const n of ns) sent?.delete(n);
+    await this.#core.journal.run(() => holdOwn(this.#core, id, ns, link.peer));
+    this.push(this.#core.state.conversation(id));
+  }
+
+  declined(link: DirectLink, id: ConversationId, n: number): void {
+    this.#courses.get(id)?.sent.get(link.peer.deviceId)?.set(n, Number.NEGATIVE_INFINITY);
+    this.push(this.#core.state.conversation(id));
+  }
+
+  /** What was on its way on a channel that ended has to go another one. */
+  ended(link: DirectLink): void {
+    for (const course of this.#courses.values()) course.sent.delete(link.peer.deviceId);
+  }
+
+  close(): void {
+    for (const course of this.#courses.values()) course.timer?.cancel();
+    this.#courses.clear();
+  }
+
+  #course(id: ConversationId): Course {
+    let course = this.#courses.get(id);
+    if (!course) {
+      course = {
+        appending: false,
+        failures: 0,
+        pausedUntil: 0,
+        timer: null,
+        seen: new Map(),
+        sent: new Map(),
+      };
+      this.#courses.set(id, course);
+    }
+    return course;
+  }
+
+  #sendDirectly(conversation: Conversation, entries: readonly TailEntry[], course: Course): void {
+    const { row } = conversation;
+    const { deviceId } = this.#core.state.self;
+    const now = this.#core.ports.clock.monotonic();
+    for (const user of this.#core.state.others(row)) {
+      for (const link of this.#links.open(user)) {
+        const sent = course.sent.get(link.peer.deviceId) ?? new Map<number, number>();
+        course.sent.set(link.peer.deviceId, sent);
+        for (const { n, payload, heldBy } of entries) {
+          if (sent.size >= MAX_UNACKNOWLEDGED) break;
+          if (sent.has(n) || heldBy.some((holder) => holder.deviceId === link.peer.deviceId))
+            continue;
+          sent.set(n, now);
+          const signature = this.#key.sign(entryBytes(row.conversationId, deviceId, n, payload));
+          link.send({ type: "entry", conversationId: row.conversationId, n, payload, signature });
+        }
+      }
+    }
+  }
+
+  /** When an entry has to go to the log, and whether every recipient's device has it by now. */
+  #due(
+    conversation: Conversation,
+    entry: TailEntry,
+    course: Course,
+    waiting: number,
+  ): { at: number; held: boolean } {
+    const now = this.#core.ports.clock.monotonic();
+    const seen = course.seen.get(entry.n) ?? now;
+    const others = this.#core.state.others(conversation.row);
+    if (others.length === 0) return { at: now, held: false };
+    let held = true;
+    let at = waiting >= BATCH_ENTRIES ? now : seen + BATCH_MS;
+    for (const user of others) {
+      const linked = this.#links.all.filter((link) => link.peer.userId === user);
+      const online = this.#presence.devices(user);
+      if (online === null && linked.length === 0) {
+        held = false;
+        at = Math.min(at, Math.max(seen, this.#connectedAt) + OPENING_MS);
+        continue;
+      }
+      const devices = new Set([...(online ?? []), ...linked.map((link) => link.peer.deviceId)]);
+      if (devices.size === 0) return { at: now, held: false };
+      for (const device of devices) {
+        if (entry.heldBy.some((holder) => holder.deviceId === device)) continue;
+        held = false;
+        at = Math.min(at, this.#patience(device, entry.n, course, now));
+      }
+    }
+    return { at, held };
+  }
+
+  /** Until when a device that has not acknowledged an entry may still do so directly. */
+  #patience(device: DeviceId, n: number, course: Course, now: number): number {
+    const link = this.#links.to(device);
+    if (link?.state === "open") return (course.sent.get(device)?.get(n) ?? now) + ACK_MS;
+    return link?.state === "connecting" && link.hopeful ? link.startedAt + OPENING_MS : now;
+  }
+
+  async #append(
+    conversation: Conversation,
+    entries: readonly TailEntry[],
+    course: Course,
+  ): Promise<void> {
+    const batch = withinPage(entries);
+    const id = conversation.row.conversationId;
+    const { deviceId } = this.#core.state.self;
+    const first = batch[0] as TailEntry;
+    const heldBy = first.heldBy
+      .map((holder) => holder.deviceId)
+      .filter((device) =>
+        batch.every((entry) => entry.heldBy.some((holder) => holder.deviceId === device)),
+      );
+    course.appending = true;
+    try {
+      const { places } = await this.#relay.request("append", {
+        conversationId: id,
+        deviceId,
+        firstN: first.n,
+        payloads: batch.map((entry) => entry.payload),
+        signatures: [],
+        heldBy,
+      });
+      if (places.length !== batch.length) throw new DovetailError("malformed_frame");
+      const placed = places.map(({ seq, at }, i) => ({ seq, at, deviceId, n: first.n + i }));
+      await this.#core.journal.run(() => addSequenced(this.#core, id, placed));
+      course.failures = 0;
+      for (const entry of batch) course.seen.delete(entry.n);
+    } catch (thrown) {
+      this.#pause(course, DovetailError.from(thrown));
+    } finally {
+      course.appending = false;
+      this.push(conversation);
+    }
+  }
+
+  /** The outbox never gives up: it waits and tries again. */
+  #pause(course: Course, error: DovetailError): void {
+    const { clock, random, log } = this.#core.ports;
+    course.failures++;
+    const wait = Math.max(backoffMs(course.failures, random.fraction()), error.retryAfterMs ?? 0);
+    course.pausedUntil = clock.monotonic() + wait;
+    log.warn("an append was refused", { code: error.code, expected: error.expected, waitMs: wait });
+  }
+}
+
+/** As many as one frame may carry, at least one. */
+function withinPage(entries: readonly TailEntry[]): readonly TailEntry[] {
+  let size = 0;
+  const count = entries.findIndex((entry, index) => {
+    size += entry.payload.length;
+    return index >= MAX_ENTRIES || (index > 0 && size > MAX_PAGE_BYTES);
+  });
+  return count < 0 ? entries : entries.slice(0, count);
+}

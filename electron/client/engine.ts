@@ -1,0 +1,127 @@
+/** A client that has an account: its parts, and what passes between them. */
+import type { ConnectionState } from "../../shared/client-api.js";
+import type { ConversationId, UserId } from "../../shared/ids.js";
+import type { Core } from "./core.js";
+import { Delivery } from "./delivery.js";
+import { DirectLinks } from "./direct-links.js";
+import { DirectPath } from "./direct-path.js";
+import { HandIn } from "./hand-in.js";
+import type { DeviceKey } from "./ports.js";
+import { PresenceBook } from "./presence.js";
+import type { Push, RelayLink, Welcome } from "./relay-link.js";
+import { Reports } from "./reports.js";
+import type { Conversation } from "./state.js";
+import { Sync } from "./sync.js";
+import { Typing } from "./typing.js";
+
+export class Engine {
+  readonly links: DirectLinks;
+  readonly presence: PresenceBook;
+  readonly typing: Typing;
+  readonly direct: DirectPath;
+  readonly #core: Core;
+  readonly #delivery: Delivery;
+  readonly #sync: Sync;
+  readonly #reports: Reports;
+  readonly #handIn: HandIn;
+
+  constructor(core: Core, relay: RelayLink, key: DeviceKey, connectionChanged: () => void) {
+    this.#core = core;
+    const { deviceId } = core.state.self;
+    const enabled = core.state.settings.directEnabled;
+    this.links = new DirectLinks(
+      core.ports,
+      { key, self: deviceId, enabled },
+      {
+        sendSignal: async (to, payload) => {
+          await relay.request("signal", { deviceId: to, payload });
+        },
+        opened: (link) => this.direct.opened(link),
+        frame: (link, frame) => this.direct.frame(link, frame),
+        closed: (link) => this.direct.closed(link),
+        changed: connectionChanged,
+      },
+    );
+    this.presence = new PresenceBook(core, relay, this.links, (user) => this.direct.arrived(user));
+    this.typing = new Typing(core, relay, this.links);
+    this.#delivery = new Delivery(core, { relay, links: this.links, presence: this.presence, key });
+    this.#reports = new Reports(core, relay);
+    this.#sync = new Sync(core, relay, (id) => this.#changed(id));
+    this.#handIn = new HandIn(core, relay, this.presence);
+    this.direct = new DirectPath(core, {
+      links: this.links,
+      presence: this.presence,
+      delivery: this.#delivery,
+      sync: this.#sync,
+      typing: this.typing,
+    });
+    this.#handIn.start();
+  }
+
+  connected(welcome: Welcome): void {
+    this.links.useIceServers(welcome.iceServers);
+    this.presence.forget();
+    this.#sync.connected();
+    this.#reports.connected();
+    this.#delivery.connected();
+    void this.presence.follow();
+  }
+
+  disconnected(): void {
+    this.#sync.disconnected();
+    this.presence.lost();
+  }
+
+  push(frame: Push): void {
+    if (frame.type === "presence") this.presence.hear(frame.presence);
+    else if (frame.type === "signal") {
+      this.links.receive({ userId: frame.userId, deviceId: frame.deviceId }, frame.payload);
+    } else if (frame.type === "typing") {
+      this.typing.hear(frame.conversationId, frame.userId, frame.active);
+    } else this.#sync.push(frame);
+  }
+
+  /** Own entries were queued. */
+  queued(conversation: Conversation): void {
+    this.direct.reach(conversation);
+    this.#delivery.push(conversation);
+  }
+
+  /** The conversation is in use. Resolves when it is known who of it is there. */
+  async opened(conversation: Conversation): Promise<void> {
+    await this.presence.follow();
+    this.direct.reach(conversation);
+  }
+
+  read(id: ConversationId): void {
+    this.#reports.report(id);
+  }
+
+  directState(): ConnectionState["direct"] {
+    return this.links.all.map(({ peer, state }) => ({
+      handle: this.#handle(peer.userId),
+      deviceId: peer.deviceId,
+      state: state === "open" ? "open" : "connecting",
+    }));
+  }
+
+  async close(): Promise<void> {
+    this.#handIn.close();
+    this.direct.close();
+    this.links.close();
+    this.#delivery.close();
+    this.#reports.close();
+    this.typing.close();
+    await this.#sync.idle();
+  }
+
+  /** Entries were stored, or a conversation became known. */
+  #changed(id: ConversationId): void {
+    this.#reports.report(id);
+    void this.presence.follow();
+  }
+
+  #handle(user: UserId): string {
+    return this.#core.state.people.get(user)?.handle ?? "unknown";
+  }
+}

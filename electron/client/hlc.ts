@@ -1,0 +1,54 @@
+import { sortable } from "../../shared/key-value.js";
+import type { Clock } from "../../shared/runtime.js";
+
+/**
+ * A hybrid logical clock (Kulkarni et al., 2014): close to wall time, yet every entry stands after
+ * all that its device had seen when it was written.
+ */
+export interface ClockReading {
+  /** Milliseconds since 1970. */
+  readonly wall: number;
+  /** Orders readings of the same millisecond; 0 to 65,535. */
+  readonly counter: number;
+}
+
+export const MAX_COUNTER = 0xffff;
+
+/**
+ * A reading further ahead than this is not followed: one device with a broken clock must not drag
+ * everybody's into the future. Its entries stand where they say until the log places them.
+ */
+const MAX_AHEAD_MS = 10 * 60_000;
+
+/** As text that compares as the readings do. */
+export const clockText = (reading: ClockReading): string =>
+  `${sortable(reading.wall)}${reading.counter.toString(32).padStart(4, "0")}`;
+
+export class HybridClock {
+  readonly #clock: Clock;
+  #last: ClockReading = { wall: 0, counter: 0 };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A reading after all that were given or seen before. */
+  next(): ClockReading {
+    const now = this.#clock.now();
+    this.#last = now > this.#last.wall ? { wall: now, counter: 0 } : this.#successor();
+    return this.#last;
+  }
+
+  see(reading: ClockReading): void {
+    if (reading.wall > this.#clock.now() + MAX_AHEAD_MS) return;
+    const { wall, counter } = this.#last;
+    if (reading.wall > wall || (reading.wall === wall && reading.counter > counter)) {
+      this.#last = reading;
+    }
+  }
+
+  #successor(): ClockReading {
+    const { wall, counter } = this.#last;
+    return counter < MAX_COUNTER ? { wall, counter: counter + 1 } : { wall: wall + 1, counter: 0 };
+  }
+}

@@ -1,0 +1,198 @@
+/** Cursors: how far the users of a conversation have come. */
+import type { Message } from "../../shared/client-api.js";
+import { DovetailError } from "../../shared/errors.js";
+import type { ConversationId, DeviceId, MessageId, UserId } from "../../shared/ids.js";
+import { parseMessageId } from "../../shared/ids.js";
+import {
+  announce,
+  type Core,
+  putConversation,
+  putStamp,
+  putTail,
+  reachStamp,
+  unchanged,
+} from "./core.js";
+import type { Change } from "./journal.js";
+import {
+  type ConversationRow,
+  keys,
+  logRow,
+  MAX_UNREAD,
+  type MemberRow,
+  originRow,
+} from "./rows.js";
+import { type Conversation, replace, sameOrigin, type TailEntry } from "./state.js";
+import { logMessage, tailMessage } from "./views.js";
+
+/** Own messages whose state is told anew when somebody's cursor moves over them: what may be on a screen. */
+const MAX_RETOLD = 500;
+
+/** A page of rows from the store; the log is long. */
+const COUNT_PAGE = 250;
+
+/** The cursors of a member, as the relay tells them. Those that would run back are passed over. */
+export async function moveMember(
+  core: Core,
+  conversationId: ConversationId,
+  moved: MemberRow,
+  stamp?: number,
+): Promise<Change<void>> {
+  const { state } = core;
+  const conversation = state.conversation(conversationId);
+  const before = conversation.row.members.find((member) => member.userId === moved.userId);
+  const after = before && {
+    ...before,
+    deliveredUpTo: Math.max(before.deliveredUpTo, moved.deliveredUpTo),
+    readUpTo: Math.max(before.readUpTo, moved.readUpTo),
+  };
+  if (
+    !after ||
+    (after.deliveredUpTo === before.deliveredUpTo && after.readUpTo === before.readUpTo)
+  ) {
+    return { writes: putStamp(core, stamp), apply: () => reachStamp(core, stamp) };
+  }
+  let row: ConversationRow = {
+    ...conversation.row,
+    members: conversation.row.members.map((member) => (member === before ? after : member)),
+  };
+  if (moved.userId === state.self.userId && after.readUpTo > row.readUpTo) {
+    row = await readUpTo(core, { ...conversation, row }, after.readUpTo);
+  }
+  const from = Math.min(before.deliveredUpTo, before.readUpTo) + 1;
+  const to = Math.max(after.deliveredUpTo, after.readUpTo);
+  const retold = moved.userId === state.self.userId ? [] : await ownBetween(core, row, from, to);
+  return {
+    writes: [putConversation(row), ...putStamp(core, stamp)],
+    apply() {
+      conversation.row = row;
+      reachStamp(core, stamp);
+      for (const message of retold) core.events.emit("message.updated", message);
+      announce(core, conversation);
+    },
+  };
+}
+
+async function ownBetween(
+  core: Core,
+  row: ConversationRow,
+  from: number,
+  to: number,
+): Promise<Message[]> {
+  const last = Math.min(to, row.upTo);
+  const first = Math.max(from, last - MAX_RETOLD + 1);
+  if (first > last) return [];
+  const rows = await core.ports.store.range({
+    from: keys.log(row.conversationId, first),
+    to: keys.log(row.conversationId, last + 1),
+  });
+  return rows
+    .map(({ value }, index) => logMessage(core.state, row, first + index, logRow.decode(value)))
+    .filter((message) => message.mine);
+}
+
+/** The row with the own read cursor moved and what is unread counted again. */
+async function readUpTo(
+  core: Core,
+  { row, tail }: Conversation,
+  seq: number,
+): Promise<ConversationRow> {
+  const self = core.state.self.userId;
+  let unread = tail.filter((entry) => entry.userId !== self && !entry.read).length;
+  for (let at = seq + 1; at <= row.upTo && unread < MAX_UNREAD; at += COUNT_PAGE) {
+    const page = await core.ports.store.range({
+      from: keys.log(row.conversationId, at),
+      to: keys.log(row.conversationId, Math.min(at + COUNT_PAGE, row.upTo + 1)),
+    });
+    unread += page.filter(({ value }) => logRow.decode(value).userId !== self).length;
+  }
+  return { ...row, readUpTo: seq, unread: Math.min(MAX_UNREAD, unread) };
+}
+
+export interface ReadMark {
+  /** Entries of the tail that became read. */
+  readonly origins: readonly { readonly deviceId: DeviceId; readonly n: number }[];
+  readonly readUpTo: number;
+}
+
+/**
+ * This user has read up to and including a message: everything that is shown before it too.
+ * @throws DovetailError `not_found`.
+ */
+export async function markRead(
+  core: Core,
+  conversationId: ConversationId,
+  messageId: MessageId,
+): Promise<Change<ReadMark | null>> {
+  const { state } = core;
+  const conversation = state.conversation(conversationId);
+  const { seq, index } = await locate(core, conversation, messageId);
+  const upTo = Math.max(conversation.row.readUpTo, seq);
+  const read = conversation.tail
+    .slice(0, index + 1)
+    .filter((entry) => entry.userId !== state.self.userId && !entry.read)
+    .map((entry): TailEntry => ({ ...entry, read: true }));
+  if (upTo === conversation.row.readUpTo && read.length === 0) return unchanged(null);
+  const tail = conversation.tail.map(
+    (entry) => read.find((changed) => sameOrigin(changed, entry)) ?? entry,
+  );
+  const row = await readUpTo(core, { ...conversation, tail }, upTo);
+  return {
+    writes: [putConversation(row), ...read.map((entry) => putTail(conversationId, entry))],
+    apply() {
+      conversation.row = row;
+      for (const entry of read) replace(conversation.tail, entry);
+      announce(core, conversation);
+      return { origins: read, readUpTo: upTo };
+    },
+  };
+}
+
+/**
+ * Where a message stands: `seq` is the last place of the log at or before it, `index` its place in
+ * the tail, −1 when it is in the log.
+ * @throws DovetailError `not_found`.
+ */
+export async function locate(
+  core: Core,
+  conversation: Conversation,
+  messageId: MessageId,
+): Promise<{ seq: number; index: number }> {
+  const parsed = parseMessageId(messageId);
+  if (parsed?.conversationId === conversation.row.conversationId) {
+    const index = conversation.tail.findIndex((entry) => sameOrigin(entry, parsed.origin));
+    if (index >= 0) return { seq: conversation.row.upTo, index };
+    const stored = await core.ports.store.get(keys.origin(parsed.conversationId, parsed.origin));
+    if (stored) return { seq: originRow.decode(stored), index: -1 };
+  }
+  throw new DovetailError("not_found", "There is no such message in this conversation.");
+}
+
+/** A peer told directly that its user has read own entries, which may have no seq yet. */
+export function readDirectly(
+  core: Core,
+  conversationId: ConversationId,
+  reader: UserId,
+  upToN: number,
+): Change<void> {
+  const { state } = core;
+  const conversation = state.conversation(conversationId);
+  const { deviceId } = state.self;
+  // A floor speaks for all recipients, so one reader's word is enough only where there is one.
+  const others = state.others(conversation.row);
+  const alone = others.length === 1 && others[0] === reader;
+  const read = conversation.tail
+    .filter((entry) => alone && entry.deviceId === deviceId && entry.n <= upToN)
+    .filter((entry) => entry.floor !== "read")
+    .map((entry): TailEntry => ({ ...entry, floor: "read" }));
+  return {
+    writes: read.map((entry) => putTail(conversationId, entry)),
+    durable: false,
+    apply() {
+      for (const entry of read) {
+        replace(conversation.tail, entry);
+        core.events.emit("message.updated", tailMessage(state, conversation.row, entry));
+      }
+      if (read.length > 0) announce(core, conversation);
+    },
+  };
+}

@@ -1,0 +1,303 @@
+/** The connection to the relay: handshake, heartbeat, back-off, requests and their answers. */
+import type { ErrorCode } from "../../shared/errors.js";
+import { DovetailError } from "../../shared/errors.js";
+import { deviceIdOf } from "../../shared/ids.js";
+import {
+  authenticationBytes,
+  type ClientFrame,
+  CloseCode,
+  clientFrames,
+  PROTOCOL_VERSION,
+  type RelayFrame,
+  registrationBytes,
+  relayFrames,
+} from "../../shared/protocol.js";
+import type { Timer } from "../../shared/runtime.js";
+import { backoffMs, refusedBackoffMs } from "./backoff.js";
+import type { ClientOptions, ClientPorts, DeviceKey, RelayWire } from "./ports.js";
+import { type Answer, type Request, Requests, type RequestType } from "./requests.js";
+
+export type Welcome = Extract<RelayFrame, { type: "welcome" }>;
+export type Push = Extract<
+  RelayFrame,
+  { type: "conversation" | "entries" | "placed" | "cursors" | "presence" | "typing" | "signal" }
+>;
+
+export interface RelayLinkEvents {
+  /** Synchronously before anything else of this connection is handed on. `relay` is its name. */
+  connected(welcome: Welcome, relay: string): void;
+  disconnected(): void;
+  push(frame: Push): void;
+  /** The state, the time of the next try or the error changed. */
+  changed(): void;
+}
+
+export interface Registration {
+  readonly handle: string;
+  readonly displayName: string;
+  readonly invite: string | null;
+}
+
+/** How to come in: as the device that is known, or as somebody new. */
+export interface Credentials {
+  readonly key: DeviceKey;
+  /** The name of the relay that the account is at; null accepts any. */
+  readonly relay: string | null;
+  readonly registration: Registration | null;
+}
+
+/** From dialling to `welcome`. */
+const HANDSHAKE_MS = 10_000;
+/** The relay may ask for less, never for more: a dead connection is to be noticed within seconds. */
+const LONGEST_HEARTBEAT_MS = 10_000;
+/** A connection that lived this long was a success: the next failure starts a new back-off. */
+const STABLE_MS = 5_000;
+
+/** What the relay closes with when the same handshake would fail again. */
+const LASTING: ReadonlySet<ErrorCode> = new Set([
+  "unsupported_version",
+  "unknown_device",
+  "bad_signature",
+  "wrong_relay",
+  "invite_required",
+  "invite_invalid",
+]);
+
+export class RelayLink {
+  readonly #ports: ClientPorts;
+  readonly #options: ClientOptions;
+  readonly #events: RelayLinkEvents;
+  readonly #requests: Requests;
+  #credentials: Credentials | null = null;
+  #wire: RelayWire | null = null;
+  /** Counts connections, so that what a closed one still tells is not believed. */
+  #generation = 0;
+  #stage: "idle" | "greeting" | "proving" | "ready" = "idle";
+  #relay = "";
+  #attempt = 0;
+  #openedAt = 0;
+  #heardAt = 0;
+  #heartbeatMs = LONGEST_HEARTBEAT_MS;
+  #timer: Timer | null = null;
+  #retryAt: number | null = null;
+  #error: DovetailError | null = null;
+  #closed = false;
+
+  constructor(ports: ClientPorts, options: ClientOptions, events: RelayLinkEvents) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#events = events;
+    this.#requests = new Requests(ports.clock, (frame) => this.#send(frame));
+  }
+
+  get state(): "connected" | "connecting" | "reconnecting" | "offline" {
+    if (this.#stage === "ready") return "connected";
+    if (this.#stage !== "idle") return "connecting";
+    return this.#retryAt === null ? "offline" : "reconnecting";
+  }
+
+  get connected(): boolean {
+    return this.#stage === "ready";
+  }
+
+  get retryAt(): number | null {
+    return this.#retryAt;
+  }
+
+  get error(): DovetailError | null {
+    return this.#error;
+  }
+
+  /** Begins to connect, and to reconnect for ever after. */
+  start(credentials: Credentials): void {
+    this.#credentials = credentials;
+    this.#attempt = 0;
+    this.#dial();
+  }
+
+  /** Gives up trying, as before {@link start}. */
+  stop(): void {
+    this.#credentials = null;
+    this.#drop();
+    this.#timer?.cancel();
+    this.#retryAt = null;
+  }
+
+  close(): void {
+    this.stop();
+    this.#closed = true;
+  }
+
+  /** Connects now instead of when the back-off ends. */
+  retryNow(): void {
+    if (this.#retryAt !== null) this.#dial();
+  }
+
+  /**
+   * @throws DovetailError what the relay answered; `relay_unreachable` without a connection or when
+   * it ends before the answer; `timeout`.
+   */
+  request<T extends RequestType>(type: T, fields: Request<T>): Promise<Answer<T>> {
+    if (!this.connected) return Promise.reject(new DovetailError("relay_unreachable"));
+    return this.#requests.ask(type, fields);
+  }
+
+  /** Sends what needs no answer; without a connection it does nothing. */
+  tell(frame: Extract<ClientFrame, { type: "typing" }>): void {
+    if (this.connected) this.#send(frame);
+  }
+
+  /** Ends the connection because of a fault on this side, and connects anew with back-off. */
+  restart(error: DovetailError): void {
+    this.#failed(error);
+  }
+
+  #send(frame: ClientFrame): void {
+    this.#wire?.send(clientFrames.encode(frame));
+  }
+
+  #dial(): void {
+    if (this.#closed || !this.#credentials) return;
+    this.#drop();
+    this.#timer?.cancel();
+    this.#retryAt = null;
+    this.#stage = "greeting";
+    const generation = ++this.#generation;
+    const current = () => generation === this.#generation;
+    this.#timer = this.#ports.clock.after(HANDSHAKE_MS, () => {
+      this.#failed(new DovetailError("timeout", "The relay did not answer."));
+    });
+    this.#wire = this.#ports.relay.dial(this.#options.relayUrl, {
+      open: () => {
+        if (!current()) return;
+        this.#send({ type: "hello", version: PROTOCOL_VERSION, client: this.#options.deviceName });
+      },
+      frame: (bytes) => {
+        if (current()) this.#receive(bytes);
+      },
+      closed: (code, reason) => {
+        if (current()) this.#failed(closeError(code, reason));
+      },
+    });
+    this.#events.changed();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#heardAt = this.#ports.clock.monotonic();
+    try {
+      this.#handle(relayFrames.decode(bytes));
+    } catch (error) {
+      // A relay that cannot be understood is left; what it said is not half believed.
+      this.#ports.log.warn("a frame of the relay was not understood", { error: String(error) });
+      this.#failed(DovetailError.from(error));
+    }
+  }
+
+  #handle(frame: RelayFrame): void {
+    if (frame.type === "error" && frame.requestId === null) {
+      this.#failed(new DovetailError(frame.code, frame.message, detailOf(frame)));
+    } else if (this.#stage === "greeting" && frame.type === "challenge") {
+      this.#prove(frame);
+    } else if (this.#stage === "proving" && frame.type === "welcome") {
+      this.#enter(frame);
+    } else if (this.#stage !== "ready") {
+      throw new DovetailError("unexpected_frame", `The relay sent ${frame.type} in the handshake.`);
+    } else if (frame.type === "ping") {
+      this.#send({ type: "pong", nonce: frame.nonce });
+    } else if (frame.type === "error") {
+      const failure = new DovetailError(frame.code, frame.message, detailOf(frame));
+      this.#requests.reject(frame.requestId as number, failure);
+    } else if ("requestId" in frame) {
+      this.#requests.resolve(frame);
+    } else if (frame.type !== "pong" && frame.type !== "challenge" && frame.type !== "welcome") {
+      this.#events.push(frame);
+    }
+  }
+
+  #prove({ relay, nonce }: Extract<RelayFrame, { type: "challenge" }>): void {
+    const { key, relay: expected, registration } = this.#credentials as Credentials;
+    if (expected !== null && expected !== relay) throw new DovetailError("wrong_relay");
+    this.#relay = relay;
+    this.#stage = "proving";
+    const { publicKey } = key;
+    if (registration) {
+      const { handle, displayName, invite } = registration;
+      const wanted = { handle, displayName, deviceName: this.#options.deviceName, publicKey };
+      const signature = key.sign(registrationBytes(relay, nonce, wanted));
+      this.#send({ type: "register", ...wanted, invite, signature });
+    } else {
+      const deviceId = deviceIdOf(publicKey, this.#ports.crypto.sha256);
+      const signature = key.sign(authenticationBytes(relay, nonce, deviceId));
+      this.#send({ type: "authenticate", deviceId, signature });
+    }
+  }
+
+  #enter(welcome: Welcome): void {
+    this.#stage = "ready";
+    this.#error = null;
+    this.#openedAt = this.#ports.clock.monotonic();
+    this.#heartbeatMs = Math.min(welcome.heartbeatMs, LONGEST_HEARTBEAT_MS);
+    // From now on this device is known: a lost connection comes back with the key alone.
+    this.#credentials = {
+      ...(this.#credentials as Credentials),
+      relay: this.#relay,
+      registration: null,
+    };
+    this.#beat();
+    this.#events.connected(welcome, this.#relay);
+    this.#events.changed();
+  }
+
+  #beat(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#ports.clock.after(this.#heartbeatMs, () => {
+      const silentMs = this.#ports.clock.monotonic() - this.#heardAt;
+      if (silentMs >= 2 * this.#heartbeatMs) {
+        this.#failed(new DovetailError("timeout", "The relay fell silent."));
+        return;
+      }
+      this.#send({ type: "ping", nonce: 0 });
+      this.#beat();
+    });
+  }
+
+  #failed(error: DovetailError): void {
+    if (!this.#credentials) return;
+    const lived = this.#stage === "ready" ? this.#ports.clock.monotonic() - this.#openedAt : 0;
+    this.#attempt = lived >= STABLE_MS ? 1 : this.#attempt + 1;
+    this.#error = error;
+    this.#drop();
+    const random = this.#ports.random.fraction();
+    const wait = LASTING.has(error.code)
+      ? refusedBackoffMs(random)
+      : backoffMs(this.#attempt, random);
+    const delay = Math.max(wait, error.retryAfterMs ?? 0);
+    this.#retryAt = this.#ports.clock.now() + delay;
+    this.#timer?.cancel();
+    this.#timer = this.#ports.clock.after(delay, () => this.#dial());
+    this.#ports.log.info("relay connection ended", { code: error.code, retryInMs: delay });
+    this.#events.changed();
+  }
+
+  /** Forgets the connection, if there is one. */
+  #drop(): void {
+    const wasReady = this.#stage === "ready";
+    const wire = this.#wire;
+    this.#generation++;
+    this.#wire = null;
+    this.#stage = "idle";
+    wire?.close();
+    this.#requests.rejectAll(new DovetailError("relay_unreachable"));
+    if (wasReady) this.#events.disconnected();
+  }
+}
+
+const detailOf = (frame: Extract<RelayFrame, { type: "error" }>) => ({
+  retryAfterMs: frame.retryAfterMs ?? undefined,
+  expected: frame.expected ?? undefined,
+});
+
+const closeError = (code: number, reason: string): DovetailError =>
+  code === CloseCode.restart
+    ? new DovetailError("shutting_down")
+    : new DovetailError("relay_unreachable", reason || undefined);
