@@ -63,8 +63,8 @@ export class DirectPath {
     }
   }
 
-  /** Somebody came online: have a channel if there is something going on between us. */
-  arrived(user: UserId): void {
+  /** Somebody came or went: have a channel if there is something going on between us. */
+  presenceChanged(user: UserId): void {
     const since = this.#core.ports.clock.now() - ACTIVE_MS;
     for (const conversation of this.#core.state.conversations.values()) {
       if (!conversation.row.members.some((member) => member.userId === user)) continue;
@@ -86,7 +86,7 @@ export class DirectPath {
     if (!link.wasOpen) return;
     const timer = this.#core.ports.clock.after(REBUILD_MS, () => {
       this.#timers.delete(timer);
-      this.arrived(link.peer.userId);
+      this.presenceChanged(link.peer.userId);
     });
     this.#timers.add(timer);
   }

@@ -42,7 +42,9 @@ export class Engine {
         changed: connectionChanged,
       },
     );
-    this.presence = new PresenceBook(core, relay, this.links, (user) => this.direct.arrived(user));
+    this.presence = new PresenceBook(core, relay, this.links, (user) =>
+      this.direct.presenceChanged(user),
+    );
     this.typing = new Typing(core, relay, this.links);
     this.#delivery = new Delivery(core, { relay, links: this.links, presence: this.presence, key });
     this.#reports = new Reports(core, relay);
@@ -83,13 +85,14 @@ export class Engine {
 
   /** Own entries were queued. */
   queued(conversation: Conversation): void {
+    void this.presence.follow();
     this.direct.reach(conversation);
     this.#delivery.push(conversation);
   }
 
   /** The conversation is in use. Resolves when it is known who of it is there. */
   async opened(conversation: Conversation): Promise<void> {
-    await this.presence.follow();
+    await this.presence.followFirst(this.#core.state.others(conversation.row));
     this.direct.reach(conversation);
   }
 

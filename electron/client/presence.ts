@@ -14,21 +14,24 @@ export class PresenceBook {
   readonly #core: Core;
   readonly #relay: RelayLink;
   readonly #links: DirectLinks;
-  readonly #arrived: (user: UserId) => void;
+  readonly #changed: (user: UserId) => void;
   readonly #told = new Map<UserId, Told>();
+  /** Whose conversations were opened, the latest last: followed before the merely recent. */
+  readonly #opened = new Set<UserId>();
   #followed = "";
+  #answered = false;
 
-  constructor(core: Core, relay: RelayLink, links: DirectLinks, arrived: (user: UserId) => void) {
+  constructor(core: Core, relay: RelayLink, links: DirectLinks, changed: (user: UserId) => void) {
     this.#core = core;
     this.#relay = relay;
     this.#links = links;
-    this.#arrived = arrived;
+    this.#changed = changed;
   }
 
-  /** Devices that the relay sees connected; null while it has not told. */
+  /** Devices that the relay sees connected; null while that is not known yet. */
   devices(user: UserId): readonly DeviceId[] | null {
     if (!this.#relay.connected) return null;
-    return this.#told.get(user)?.devices ?? null;
+    return this.#told.get(user)?.devices ?? (this.#answered ? [] : null);
   }
 
   stateOf(user: UserId): PresenceState {
@@ -44,16 +47,29 @@ export class PresenceBook {
     };
   }
 
-  /** Follows the people of the most recent conversations, if they are not followed already. */
+  /** Follows these before others. */
+  async followFirst(users: readonly UserId[]): Promise<void> {
+    for (const user of users.slice(0, MAX_FOLLOWED)) {
+      this.#opened.delete(user);
+      this.#opened.add(user);
+    }
+    await this.follow();
+  }
+
+  /** Follows the people of the latest conversations, if they are not followed already. */
   async follow(): Promise<void> {
     const { state } = this.#core;
+    const opened = [...this.#opened].slice(-MAX_FOLLOWED).reverse();
     const recent = state.byActivity().flatMap(({ row }) => state.others(row));
-    const userIds = [...new Set(recent)].slice(0, MAX_FOLLOWED);
+    const userIds = [...new Set([...opened, ...recent])].slice(0, MAX_FOLLOWED);
     const wanted = [...userIds].sort().join();
     if (wanted === this.#followed || !this.#relay.connected) return;
     this.#followed = wanted;
     try {
       const { states } = await this.#relay.request("watchPresence", { userIds });
+      this.#answered = true;
+      // What was told of those who are not followed any more grows old.
+      for (const user of this.#told.keys()) if (!userIds.includes(user)) this.#told.delete(user);
       for (const told of states) this.hear(told);
     } catch (error) {
       this.#followed = "";
@@ -74,7 +90,7 @@ export class PresenceBook {
       if (!before.includes(device)) this.#links.forgive(device);
     }
     this.announce(told.userId);
-    if (told.devices.length > 0) this.#arrived(told.userId);
+    this.#changed(told.userId);
   }
 
   announce(user: UserId): void {
@@ -94,6 +110,7 @@ export class PresenceBook {
 
   /** After a new connection, until the relay has told. */
   forget(): void {
+    this.#answered = false;
     this.#told.clear();
   }
 }

@@ -112,6 +112,7 @@ export class RelayLink {
   start(credentials: Credentials): void {
     this.#credentials = credentials;
     this.#attempt = 0;
+    this.#error = null;
     this.#dial();
   }
 
