@@ -1,0 +1,42 @@
+/** The client API in words, from its own schemas. */
+import { z } from "zod";
+import { eventSummaries, type Method, methods } from "../../shared/client-api.js";
+
+interface Shape {
+  readonly properties?: Record<string, { type?: string; default?: unknown; enum?: unknown[] }>;
+  readonly required?: readonly string[];
+}
+
+/** Parameters as a person writes them: `{conversationId: string, limit?: integer}`. */
+export function parameters(method: Method): string {
+  const shape = z.toJSONSchema(methods[method].params, {
+    io: "input",
+    unrepresentable: "any",
+  }) as Shape;
+  const names = Object.entries(shape.properties ?? {}).map(([name, { type, enum: words }]) => {
+    const optional = shape.required?.includes(name) ? "" : "?";
+    return `${name}${optional}: ${words ? words.map((word) => JSON.stringify(word)).join(" | ") : (type ?? "any")}`;
+  });
+  return `{${names.join(", ")}}`;
+}
+
+export function describeApi(): string {
+  const calls = (Object.keys(methods) as Method[]).map(
+    (method) => `  ${method} ${parameters(method)}\n      ${methods[method].summary}`,
+  );
+  const events = Object.entries(eventSummaries).map(
+    ([name, summary]) => `  ${name}\n      ${summary}`,
+  );
+  return [
+    "",
+    "JSON-RPC 2.0, one object a line: requests on stdin, answers and notifications on stdout.",
+    "Errors carry a code in error.data.code; docs/headless.md has them all, with examples.",
+    "",
+    "Methods:",
+    ...calls,
+    "",
+    "Notifications:",
+    ...events,
+    "",
+  ].join("\n");
+}

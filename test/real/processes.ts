@@ -1,0 +1,290 @@
+/** Real processes for the tests: relays and headless clients, driven over stdin and stdout alone. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import type {
+  EventName,
+  Events,
+  Message,
+  Method,
+  Params,
+  Results,
+} from "../../shared/client-api.js";
+
+const DIST = resolve(import.meta.dirname, "../../dist");
+/** Long enough for a loaded machine; nothing here measures time. */
+const PATIENCE_MS = 30_000;
+
+/** Everything a test started, so that it can end it; by pid, and nothing else. */
+export class Scene {
+  readonly #folders: string[] = [];
+  readonly #children: Child[] = [];
+
+  async folder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), "dovetail-real-"));
+    this.#folders.push(folder);
+    return folder;
+  }
+
+  async relay(options: {
+    data: string;
+    port?: number;
+    args?: string[];
+    within?: string[];
+  }): Promise<Relay> {
+    const { data, port = 0, args = [], within = [] } = options;
+    const child = this.#start(within, [
+      join(DIST, "relay/main.js"),
+      ...["--host", "127.0.0.1", "--port", String(port), "--data", data, ...args],
+    ]);
+    const line = await child.line((each) => each.event === "listening");
+    return new Relay(child, String(line.url), String(line.http));
+  }
+
+  async client(options: { profile: string; relay: string; within?: string[] }): Promise<Headless> {
+    const { profile, relay, within = [] } = options;
+    const child = this.#start(within, [
+      join(DIST, "headless/main.js"),
+      ...["--profile", profile, "--relay", relay],
+    ]);
+    return new Headless(child);
+  }
+
+  /** A client with an account, on a profile of its own. */
+  async person(handle: string, relay: string, within: string[] = []): Promise<Person> {
+    const profile = await this.folder();
+    const client = await this.client({ profile, relay, within });
+    await client.call("account.register", { handle, displayName: handle.toUpperCase() });
+    return { client, profile, handle };
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.kill("SIGKILL")));
+    await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })));
+  }
+
+  #start(within: readonly string[], args: readonly string[]): Child {
+    const [command, ...rest] = [...within, process.execPath, ...args];
+    const child = new Child(spawn(command as string, rest, { stdio: "pipe" }));
+    this.#children.push(child);
+    return child;
+  }
+}
+
+export interface Person {
+  readonly client: Headless;
+  readonly profile: string;
+  readonly handle: string;
+}
+
+type Line = Record<string, unknown>;
+
+class Child {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #exited: Promise<number | null>;
+  readonly #listeners = new Set<(line: Line) => void>();
+  #log = "";
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#process = child;
+    this.#exited = new Promise((done) => child.once("exit", (code) => done(code)));
+    child.stderr.on("data", (chunk) => {
+      this.#log = (this.#log + String(chunk)).slice(-20_000);
+    });
+    child.stdin.on("error", () => undefined);
+    createInterface({ input: child.stdout }).on("line", (text) => {
+      const line = JSON.parse(text) as Line;
+      for (const listener of [...this.#listeners]) listener(line);
+    });
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  onLine(listener: (line: Line) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async line(wanted: (line: Line) => boolean): Promise<Line> {
+    return await new Promise((done, failed) => {
+      const stop = this.onLine((line) => {
+        if (!wanted(line)) return;
+        stop();
+        done(line);
+      });
+      void this.#exited.then((code) => failed(new Error(`ended with ${code}:\n${this.#log}`)));
+    });
+  }
+
+  write(line: Line): void {
+    this.#process.stdin.write(`${JSON.stringify(line)}\n`);
+  }
+
+  endInput(): void {
+    this.#process.stdin.end();
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
+    this.#process.kill(signal);
+    return await this.#exited;
+  }
+
+  exited(): Promise<number | null> {
+    return this.#exited;
+  }
+}
+
+export class Relay {
+  readonly url: string;
+  readonly http: string;
+  readonly #child: Child;
+
+  constructor(child: Child, url: string, http: string) {
+    this.#child = child;
+    this.url = url;
+    this.http = http;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+    return this.#child.kill(signal);
+  }
+
+  /** The value of a metric; 0 where it was not counted yet. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+    return line ? Number(line.split(" ")[1]) : 0;
+  }
+}
+
+interface Reply {
+  readonly id?: number;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string; readonly data?: { readonly code?: string } };
+}
+
+export class RpcError extends Error {
+  readonly code: string | undefined;
+
+  constructor(error: NonNullable<Reply["error"]>) {
+    super(error.message);
+    this.code = error.data?.code;
+  }
+}
+
+export class Headless {
+  readonly #child: Child;
+  readonly #waiting = new Map<
+    number,
+    { done: (value: never) => void; failed: (error: Error) => void }
+  >();
+  readonly #events: { readonly event: string; readonly data: unknown }[] = [];
+  #next = 1;
+
+  constructor(child: Child) {
+    this.#child = child;
+    child.onLine((line) => {
+      if (typeof line.method === "string") {
+        this.#events.push({ event: line.method, data: line.params });
+        return;
+      }
+      const { id, result, error } = line as Reply;
+      const waiting = this.#waiting.get(id ?? 0);
+      this.#waiting.delete(id ?? 0);
+      if (error) waiting?.failed(new RpcError(error));
+      else waiting?.done(result as never);
+    });
+    void child.exited().then(() => {
+      for (const { failed } of this.#waiting.values()) failed(new Error(`ended:\n${child.log}`));
+    });
+  }
+
+  get log(): string {
+    return this.#child.log;
+  }
+
+  call<M extends Method>(method: M, params: Params<M>): Promise<Results[M]> {
+    const id = this.#next++;
+    this.#child.write({ jsonrpc: "2.0", id, method, params });
+    return new Promise((done, failed) => this.#waiting.set(id, { done, failed }));
+  }
+
+  /** Data of the events so far that have this name. */
+  events<E extends EventName>(name: E): Events[E][] {
+    return this.#events.filter(({ event }) => event === name).map(({ data }) => data as Events[E]);
+  }
+
+  kill(): Promise<number | null> {
+    return this.#child.kill("SIGKILL");
+  }
+
+  /** Ends as a script would: by closing its input. */
+  async stop(): Promise<number | null> {
+    this.#child.endInput();
+    return await this.#child.exited();
+  }
+
+  async messages(conversationId: Message["conversationId"]): Promise<Message[]> {
+    const all: Message[] = [];
+    for (;;) {
+      const before = all[0]?.messageId;
+      const page = await this.call("messages.list", {
+        conversationId,
+        limit: 500,
+        ...(before && { before }),
+      });
+      all.unshift(...page);
+      if (page.length < 500) return all;
+    }
+  }
+}
+
+/** Asks again until the answer will do. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T> | T,
+  enough: (answer: T) => boolean,
+): Promise<T> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (enough(answer)) return answer;
+    if (Date.now() > end) throw new Error(`never: ${what}; last ${JSON.stringify(answer)}`);
+    await new Promise((done) => setTimeout(done, 25));
+  }
+}
+
+/** A and B have a conversation, and a direct channel where that is wanted. */
+export async function introduce(
+  a: Person,
+  b: Person,
+  direct = true,
+): Promise<Message["conversationId"]> {
+  const { conversationId } = await a.client.call("conversations.open", { handle: b.handle });
+  await until(
+    "the other side knows the conversation",
+    () => b.client.call("conversations.list", {}),
+    (list) => list.some((each) => each.conversationId === conversationId),
+  );
+  if (direct) await openChannel(a, b);
+  return conversationId;
+}
+
+export async function openChannel(a: Person, b: Person): Promise<void> {
+  await until(
+    `a direct channel from ${a.handle} to ${b.handle}`,
+    async () => {
+      await a.client.call("conversations.open", { handle: b.handle });
+      return await a.client.call("connection.get", {});
+    },
+    ({ direct }) => direct.some((each) => each.handle === b.handle && each.state === "open"),
+  );
+}
