@@ -72,7 +72,7 @@ export interface LogStore {
     toN: number,
   ): Promise<readonly SequencedEntry[]>;
   /**
-   * Applies each change whose condition holds. When it resolves they are durable, by one sync for all.
+   * Applies each change whose condition holds; one change of a conversation at the most. When it resolves they are durable, by one sync for all.
    * When it rejects nothing is known to be written. Stamps grow from commit to commit and in the order
    * of the changes; cursors never run back, whatever the change says.
    */
@@ -122,7 +122,10 @@ export interface Directory {
   setLastSeen(user: UserId, at: number): Promise<void>;
 }
 
-export type RelayStore = LogStore & Directory;
+export interface RelayStore {
+  readonly logs: LogStore;
+  readonly directory: Directory;
+}
 
 export type Counter =
   | "framesIn"

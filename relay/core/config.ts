@@ -1,0 +1,10 @@
+import type { IceServer } from "../../shared/protocol.js";
+
+export interface RelayConfig {
+  /** What clients sign, so that a signature for this relay is of no use at another. */
+  readonly name: string;
+  readonly heartbeatMs: number;
+  readonly iceServers: readonly IceServer[];
+  /** Codes and how often each may be used (null: without end). Empty: everybody may register. */
+  readonly invites: ReadonlyMap<string, number | null>;
+}

@@ -1,0 +1,208 @@
+import { DovetailError } from "../../shared/errors.js";
+import type { ConversationId } from "../../shared/ids.js";
+import type { Clock, Log } from "../../shared/runtime.js";
+import {
+  MAX_ATTEMPTS,
+  MAX_COMMIT_BYTES,
+  MAX_COMMIT_WRITES,
+  MAX_QUEUED_BYTES,
+  MAX_QUEUED_WRITES,
+  RECOVERY_MS,
+} from "./bounds.js";
+import type { Conversation } from "./conversation.js";
+import type { Conversations } from "./conversations.js";
+import type { LogChange, LogOutcome, LogStore, Metrics } from "./ports.js";
+import { Stage } from "./stage.js";
+import type { WriteHealth } from "./write-health.js";
+
+/** A request to write to one conversation. Ends with `committed` or `failed`, or in `prepare`. */
+export interface WriteJob {
+  readonly conversationId: ConversationId;
+  /** Payload, for the bounds. */
+  readonly bytes: number;
+  /** Reads what planning needs; null where that answered the request. May run several times. */
+  prepare(): Promise<Conversation | null>;
+  /** False where it must be prepared again. Throwing fails this job only. */
+  plan(stage: Stage): boolean;
+  /** Everything planned is durable. Called in the order of the stamps. */
+  committed(stage: Stage, firstStamp: number): void;
+  failed(error: DovetailError): void;
+}
+
+interface Item {
+  readonly job: WriteJob;
+  conversation: Conversation | null;
+  preparing: boolean;
+  attempts: number;
+}
+
+interface Plan {
+  readonly stages: Map<Stage, Item[]>;
+  writes: number;
+  bytes: number;
+}
+
+/**
+ * One durable write for all that waits: while one is running, everything that arrives is collected
+ * into the next. Jobs of one conversation keep their order; one that still reads holds up no other
+ * conversation.
+ */
+export class GroupCommit {
+  readonly #store: LogStore;
+  readonly #conversations: Conversations;
+  readonly #health: WriteHealth;
+  readonly #metrics: Metrics;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** In order of arrival; a job leaves when it has ended. */
+  readonly #queue = new Set<Item>();
+  #queuedBytes = 0;
+  #running = false;
+  #idle: (() => void)[] = [];
+
+  constructor(
+    ports: { logs: LogStore; metrics: Metrics; clock: Clock; log: Log },
+    conversations: Conversations,
+    health: WriteHealth,
+  ) {
+    this.#store = ports.logs;
+    this.#metrics = ports.metrics;
+    this.#clock = ports.clock;
+    this.#log = ports.log;
+    this.#conversations = conversations;
+    this.#health = health;
+  }
+
+  submit(job: WriteJob): void {
+    if (this.#queue.size >= MAX_QUEUED_WRITES || this.#queuedBytes + job.bytes > MAX_QUEUED_BYTES) {
+      job.failed(new DovetailError("overloaded", undefined, { retryAfterMs: RECOVERY_MS }));
+      return;
+    }
+    const item: Item = { job, conversation: null, preparing: false, attempts: 0 };
+    this.#queue.add(item);
+    this.#queuedBytes += job.bytes;
+    void this.#prepare(item);
+  }
+
+  /** Resolves once nothing waits any more. */
+  async idle(): Promise<void> {
+    if (this.#queue.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async #prepare(item: Item): Promise<void> {
+    if (item.preparing) return;
+    item.preparing = true;
+    item.conversation = null;
+    try {
+      if (++item.attempts > MAX_ATTEMPTS) {
+        throw new DovetailError("overloaded", undefined, { retryAfterMs: RECOVERY_MS });
+      }
+      item.conversation = await item.job.prepare();
+      item.preparing = false;
+      if (!item.conversation) this.#end(item);
+    } catch (error) {
+      this.#fail(item, error);
+    }
+    if (!this.#running) void this.#run();
+  }
+
+  #end(item: Item): void {
+    this.#queue.delete(item);
+    this.#queuedBytes -= item.job.bytes;
+    if (this.#queue.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle = [];
+  }
+
+  #fail(item: Item, error: unknown): void {
+    this.#end(item);
+    item.job.failed(DovetailError.from(error));
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    for (let plan = this.#plan(); plan.writes > 0; plan = this.#plan()) await this.#commit(plan);
+    this.#running = false;
+  }
+
+  #plan(): Plan {
+    const plan: Plan = { stages: new Map(), writes: 0, bytes: 0 };
+    const stages = new Map<ConversationId, Stage>();
+    const heldUp = new Set<ConversationId>();
+    for (const item of this.#queue) {
+      if (plan.writes >= MAX_COMMIT_WRITES || plan.bytes >= MAX_COMMIT_BYTES) break;
+      const { job, conversation } = item;
+      if (heldUp.has(job.conversationId)) continue;
+      if (!conversation || conversation.stale) {
+        heldUp.add(job.conversationId);
+        void this.#prepare(item);
+        continue;
+      }
+      const stage = stages.get(job.conversationId) ?? new Stage(conversation);
+      try {
+        if (!job.plan(stage)) {
+          heldUp.add(job.conversationId);
+          void this.#prepare(item);
+          continue;
+        }
+      } catch (error) {
+        this.#fail(item, error);
+        continue;
+      }
+      stages.set(job.conversationId, stage);
+      const items = plan.stages.get(stage);
+      if (items) items.push(item);
+      else plan.stages.set(stage, [item]);
+      plan.writes++;
+      plan.bytes += job.bytes;
+    }
+    return plan;
+  }
+
+  async #commit(plan: Plan): Promise<void> {
+    const staged = [...plan.stages.keys()].map((stage) => [stage, stage.change()] as const);
+    const changes = staged.map(([, change]) => change).filter((change) => change !== null);
+    const outcomes = new Map<LogChange, LogOutcome>();
+    const startedAt = this.#clock.monotonic();
+    try {
+      if (changes.length > 0) {
+        const results = await this.#health.write(() => this.#store.commit(changes));
+        changes.forEach((change, i) => {
+          outcomes.set(change, results[i] ?? null);
+        });
+        this.#metrics.committed(plan.writes, this.#clock.monotonic() - startedAt);
+      }
+    } catch (error) {
+      // Whether it was written is unknown: the store has to be asked before the next append.
+      for (const [stage, items] of plan.stages) {
+        this.#conversations.invalidate(stage.conversation);
+        for (const item of items) this.#fail(item, error);
+      }
+      return;
+    }
+    for (const [stage, change] of staged) {
+      const outcome = change ? outcomes.get(change) : { firstStamp: 0 };
+      if (!outcome) {
+        this.#metrics.count("conflicts");
+        this.#conversations.invalidate(stage.conversation);
+        continue;
+      }
+      if (change) {
+        stage.committed();
+        this.#conversations.adopt(stage.conversation);
+        this.#metrics.count("inboxNotes", change.events > 0 ? change.members.length : 0);
+      }
+      for (const item of plan.stages.get(stage) ?? []) this.#committed(item, stage, outcome);
+    }
+  }
+
+  #committed(item: Item, stage: Stage, outcome: { firstStamp: number }): void {
+    this.#end(item);
+    try {
+      item.job.committed(stage, outcome.firstStamp);
+    } catch (error) {
+      // The write stands; a fault in telling about it must not stop the writes of others.
+      this.#log.error("commit.push-failed", { error });
+    }
+  }
+}

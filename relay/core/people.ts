@@ -1,0 +1,40 @@
+import type { DeviceId, UserId } from "../../shared/ids.js";
+import type { Person } from "../../shared/protocol.js";
+import { MAX_CACHED_PEOPLE } from "./bounds.js";
+import { Lru } from "./lru.js";
+import type { Device, Directory } from "./ports.js";
+
+/** Users and devices, those in use kept in memory: neither changes once it is registered. */
+export class People {
+  readonly #directory: Directory;
+  readonly #users = new Lru<UserId, Person>(MAX_CACHED_PEOPLE);
+  readonly #devices = new Lru<DeviceId, Device>(MAX_CACHED_PEOPLE);
+
+  constructor(directory: Directory) {
+    this.#directory = directory;
+  }
+
+  async user(id: UserId): Promise<Person | null> {
+    const cached = this.#users.get(id);
+    if (cached) return cached;
+    const person = await this.#directory.user(id);
+    if (person) this.#users.set(id, person);
+    return person;
+  }
+
+  async device(id: DeviceId): Promise<Device | null> {
+    const cached = this.#devices.get(id);
+    if (cached) return cached;
+    const device = await this.#directory.device(id);
+    if (device) this.#devices.set(id, device);
+    return device;
+  }
+
+  /** An empty prefix would list everybody, so it finds nobody. */
+  async search(prefix: string, limit: number): Promise<readonly Person[]> {
+    if (prefix === "" || limit === 0) return [];
+    // Also keeps what cannot be part of a handle out of a key.
+    if (!/^[a-z0-9_]+$/.test(prefix)) return [];
+    return this.#directory.search(prefix, limit);
+  }
+}
