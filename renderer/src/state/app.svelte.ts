@@ -1,0 +1,190 @@
+import { createContext } from "svelte";
+import type { ClientEvent, ConnectionState, Message } from "../../../shared/client-api.js";
+import type { ConversationId } from "../../../shared/ids.js";
+import type { Host } from "../host.js";
+import { PageNotifications } from "../notifications.js";
+import { failureWords } from "../text/words.js";
+import { PresentTime } from "./clock.svelte.js";
+import { Composer } from "./composer.svelte.js";
+import { Conversations } from "./conversations.svelte.js";
+import { MessageWindow } from "./message-window.svelte.js";
+import { Presence } from "./presence.svelte.js";
+import { Session } from "./session.svelte.js";
+
+const notYetKnown: ConnectionState = {
+  relay: "connecting",
+  relayUrl: "",
+  retryAt: null,
+  error: null,
+  direct: [],
+};
+
+/** Everything shown, and the one subscriber that keeps it current. */
+export class App {
+  readonly host: Host;
+  readonly session: Session;
+  readonly conversations: Conversations;
+  readonly presence: Presence;
+  readonly time = new PresentTime();
+  readonly notifications: PageNotifications | null;
+  connection = $state.raw(notYetKnown);
+  /** The local host is gone; only the browser host can lose it. */
+  hostLost = $state(false);
+  failure = $state<string | null>(null);
+  settingsShown = $state(false);
+  selected = $state<ConversationId | null>(null);
+  window = $state.raw<MessageWindow | null>(null);
+  composer = $state.raw<Composer | null>(null);
+  readonly conversation = $derived.by(() => this.conversations.get(this.selected));
+
+  constructor(host: Host) {
+    this.host = host;
+    this.session = new Session(host);
+    this.conversations = new Conversations(host);
+    this.presence = new Presence(host);
+    this.notifications =
+      host.kind === "browser" ? new PageNotifications((id) => this.select(id)) : null;
+    host.subscribe((event) => this.#receive(event));
+    host.onLost(() => {
+      this.hostLost = true;
+    });
+    host.onBack(() => void this.#back());
+    host.onOpenConversation((id) => this.select(id));
+  }
+
+  async load(): Promise<void> {
+    await this.session.load();
+    this.connection = await this.host.call("connection.get", {});
+    if (this.session.account) await this.#loadConversations();
+  }
+
+  async register(handle: string, displayName: string, invite: string): Promise<void> {
+    await this.session.register(handle, displayName, invite);
+    await this.#loadConversations();
+  }
+
+  select(id: ConversationId | null): void {
+    if (id === this.selected) return;
+    this.composer?.close();
+    const conversation = this.conversations.get(id);
+    this.selected = conversation ? id : null;
+    this.composer = conversation ? new Composer(this.host, conversation) : null;
+    this.window = conversation
+      ? new MessageWindow(this.host, conversation.conversationId, conversation.unread)
+      : null;
+    void this.window?.openNewest();
+  }
+
+  async openWith(handle: string): Promise<void> {
+    await this.attempt(async () => this.select(await this.conversations.open(handle)));
+  }
+
+  /** The next (1) or previous (-1) conversation in the list. */
+  step(by: 1 | -1): void {
+    const { sorted } = this.conversations;
+    const at = sorted.findIndex(({ conversationId }) => conversationId === this.selected);
+    const next = at === -1 ? sorted[0] : sorted[at + by];
+    if (next) this.select(next.conversationId);
+  }
+
+  retry(): void {
+    void this.attempt(() => this.host.call("connection.retry", {}));
+  }
+
+  /** Moves the read cursor when the newest message is in front of the person's eyes. */
+  markRead(): void {
+    const { conversation, window } = this;
+    if (!conversation || conversation.unread === 0 || !document.hasFocus()) return;
+    if (!window?.following || !window.atEnd) return;
+    const messageId = window.takeUnmarked();
+    if (messageId === null) return;
+    const { conversationId } = conversation;
+    this.host
+      .call("conversations.markRead", { conversationId, messageId })
+      .catch(() => window.unmark());
+  }
+
+  /** Runs what a person asked for; a failure is shown, never swallowed. */
+  async attempt(action: () => Promise<unknown>): Promise<void> {
+    try {
+      this.failure = null;
+      await action();
+    } catch (thrown) {
+      this.failure = failureWords(thrown);
+    }
+  }
+
+  async #back(): Promise<void> {
+    await this.attempt(() => this.load());
+    this.hostLost = false;
+    await this.window?.openNewest();
+  }
+
+  async #loadConversations(): Promise<void> {
+    await this.conversations.load();
+    const handles = this.conversations.sorted.flatMap(({ members }) =>
+      members.map(({ handle }) => handle),
+    );
+    await this.presence.ask([...new Set(handles)]);
+  }
+
+  #receive({ event, data }: ClientEvent): void {
+    switch (event) {
+      case "account.changed":
+        this.session.account = data;
+        break;
+      case "settings.changed":
+        this.session.settings = data;
+        break;
+      case "connection.changed":
+        this.connection = data;
+        break;
+      case "conversation.changed":
+        this.#learnPresence(data.conversationId, data.members);
+        this.conversations.changed(data);
+        break;
+      case "presence.changed":
+        this.presence.changed(data);
+        break;
+      case "typing.changed":
+        this.presence.typingChanged(data);
+        break;
+      case "message.added":
+        this.#added(data);
+        break;
+      case "message.updated":
+        if (data.conversationId === this.selected) this.window?.updated(data);
+        break;
+    }
+  }
+
+  #learnPresence(id: ConversationId, members: readonly { readonly handle: string }[]): void {
+    if (this.conversations.get(id)) return;
+    // Best effort: presence comes by itself with the first change.
+    this.presence.ask(members.map(({ handle }) => handle)).catch(() => undefined);
+  }
+
+  #added(message: Message): void {
+    const { conversationId, from } = message;
+    if (!message.mine) this.presence.typingChanged({ conversationId, handle: from, active: false });
+    const inFront = conversationId === this.selected;
+    if (inFront) this.#addedInFront(message);
+    if (message.mine || !this.session.settings.notifications) return;
+    if (!inFront || document.hidden) {
+      this.notifications?.show(message, this.conversations.get(conversationId)?.title ?? from);
+    }
+  }
+
+  #addedInFront(message: Message): void {
+    const { window, conversation } = this;
+    if (!window || !conversation) return;
+    const seen = document.hasFocus() && window.following;
+    // The core may tell of the unread count before or after the message itself.
+    if (!message.mine && !seen && conversation.unread <= 1) {
+      window.firstUnread = message.messageId;
+    }
+    window.added(message);
+  }
+}
+
+export const [getApp, setApp] = createContext<App>();

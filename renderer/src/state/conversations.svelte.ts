@@ -1,0 +1,56 @@
+import { SvelteMap } from "svelte/reactivity";
+import type { Conversation } from "../../../shared/client-api.js";
+import type { ConversationId } from "../../../shared/ids.js";
+import type { Host } from "../host.js";
+
+/** The most that conversations.list gives at once. */
+const MAX_CONVERSATIONS = 1_000;
+
+/** The conversation list, the most recently active first. */
+export class Conversations {
+  readonly #host: Host;
+  readonly #byId = new SvelteMap<ConversationId, Conversation>();
+  /** What stands in for the time of the last message where there is none yet. */
+  readonly #opened = new Map<ConversationId, number>();
+  readonly sorted = $derived(
+    [...this.#byId.values()].sort((a, b) => this.#activity(b) - this.#activity(a)),
+  );
+  readonly unread = $derived(this.sorted.reduce((sum, { unread }) => sum + unread, 0));
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get(id: ConversationId | null): Conversation | null {
+    return id === null ? null : (this.#byId.get(id) ?? null);
+  }
+
+  async load(): Promise<void> {
+    const all = await this.#host.call("conversations.list", { limit: MAX_CONVERSATIONS });
+    this.#byId.clear();
+    let activity = 0;
+    for (const { conversationId, lastMessage } of all.toReversed()) {
+      // The core's order places one without a message right above the next one that has any.
+      activity = lastMessage?.sentAt ?? activity;
+      if (!lastMessage) this.#opened.set(conversationId, activity);
+    }
+    for (const conversation of all) this.#byId.set(conversation.conversationId, conversation);
+  }
+
+  changed(conversation: Conversation): void {
+    this.#byId.set(conversation.conversationId, conversation);
+  }
+
+  async open(handle: string): Promise<ConversationId> {
+    const { conversationId } = await this.#host.call("conversations.open", { handle });
+    this.#opened.set(conversationId, Date.now());
+    if (!this.#byId.has(conversationId)) {
+      this.changed(await this.#host.call("conversations.get", { conversationId }));
+    }
+    return conversationId;
+  }
+
+  #activity({ conversationId, lastMessage }: Conversation): number {
+    return lastMessage?.sentAt ?? this.#opened.get(conversationId) ?? 0;
+  }
+}

@@ -1,0 +1,59 @@
+/** What states and failures are called in front of a person. */
+import type { ConnectionState, MessageState } from "../../../shared/client-api.js";
+import { DovetailError } from "../../../shared/errors.js";
+
+export const stateWords: Readonly<Record<MessageState, string>> = {
+  queued: "Waiting to be sent",
+  sent: "Sent",
+  delivered: "Delivered",
+  read: "Read",
+};
+
+export const directWords = "Sent directly, device to device";
+
+export interface ConnectionWords {
+  readonly kind: "connected" | "connecting" | "reconnecting" | "direct" | "offline";
+  readonly text: string;
+  /** Whether asking for an attempt at once makes sense. */
+  readonly retry: boolean;
+}
+
+const plural = (count: number, one: string, many: string): string =>
+  count === 1 ? `1 ${one}` : `${count} ${many}`;
+
+export function connectionWords(connection: ConnectionState, now: number): ConnectionWords {
+  const open = connection.direct.filter((channel) => channel.state === "open").length;
+  if (connection.relay === "connected") {
+    const direct = open > 0 ? ` · ${open} direct` : "";
+    return { kind: "connected", text: `Connected${direct}`, retry: false };
+  }
+  if (connection.relay === "offline") return { kind: "offline", text: "Offline", retry: false };
+  const seconds =
+    connection.retryAt === null ? 0 : Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
+  const waiting = connection.relay === "reconnecting" && seconds > 0;
+  const relay = waiting ? `relay in ${seconds} s` : "trying the relay…";
+  if (open > 0) {
+    const people = plural(open, "device", "devices");
+    return { kind: "direct", text: `Direct only, ${people} · ${relay}`, retry: waiting };
+  }
+  if (waiting) return { kind: "reconnecting", text: `Reconnecting in ${seconds} s`, retry: true };
+  return { kind: "connecting", text: "Connecting…", retry: false };
+}
+
+const sentences: Readonly<Partial<Record<DovetailError["code"], string>>> = {
+  handle_taken: "Somebody else already has this handle. Try another one.",
+  invite_required: "This relay asks for an invite code. Its operator can give you one.",
+  invite_invalid: "This invite code is unknown or used up.",
+  relay_unreachable: "The relay cannot be reached right now. Check your connection and try again.",
+  payload_too_large: "This message is too long.",
+  disk_full: "The disk is full. Make some room, then try again.",
+  timeout: "No answer came in time. Try again.",
+  closed: "Dovetail is closing.",
+};
+
+export function failureWords(thrown: unknown): string {
+  const error = DovetailError.from(thrown);
+  const sentence = sentences[error.code] ?? error.message;
+  if (error.retryAfterMs === undefined) return sentence;
+  return `${sentence} Try again in ${Math.max(1, Math.ceil(error.retryAfterMs / 1000))} s.`;
+}
