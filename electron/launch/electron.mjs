@@ -43,26 +43,22 @@ async function download() {
   await once(child, "exit");
 }
 
-function hasDisplay() {
+export function hasDisplay() {
   const { DISPLAY, WAYLAND_DISPLAY } = process.env;
   return process.platform !== "linux" || Boolean(DISPLAY || WAYLAND_DISPLAY);
 }
 
 /** Electron's executable, or in words why the app cannot be opened with it. */
 export async function obtainElectron() {
-  let binary = findBinary();
-  if (!binary && hasDisplay()) {
-    await download();
-    binary = findBinary();
+  if (!hasDisplay()) {
+    const missing = findBinary() ? "" : "Electron's binary is missing, and ";
+    return { problem: `${missing}there is no display to show a window on` };
   }
-  if (!binary) {
-    return { problem: "Electron's binary is missing and could not be downloaded" };
-  }
-  if (!hasDisplay()) return { problem: "there is no display for Electron" };
+  if (!findBinary()) await download();
+  const binary = findBinary();
+  if (!binary) return { problem: "Electron's binary is missing and could not be downloaded" };
   if (process.platform === "linux" && process.getuid() === 0) {
     return { problem: "Electron's sandbox does not run as root" };
   }
   return { binary };
 }
-
-export { hasDisplay };
