@@ -26,10 +26,14 @@ function findOrInstallBrowser() {
   return findBrowser();
 }
 
+/** A runner that hangs must not hang whoever waits for the verdict. */
+const RUNNER_MS = 7 * 60_000;
+
 /** One runner from start to summary. A runner that crashed or ran nothing counts as a failure. */
 async function runOne(name, script, args, report, readReport, env) {
   const code = await runChild(process.execPath, [inRoot("node_modules", script), ...args], {
     env: { ...process.env, ...env },
+    timeout: RUNNER_MS,
   });
   let sum;
   try {
