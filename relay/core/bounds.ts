@@ -3,6 +3,9 @@
 /** Frames of one connection that wait for their turn; at the bound its socket is not read further. */
 export const MAX_WAITING_FRAMES = 256;
 
+/** Bytes of the frames of one connection that wait for their turn: some of the largest. */
+export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
 /**
  * Frames of one connection that may wait at the worst: one read of 64 KiB from a socket can hold this
  * many of the smallest frames after the reading was stopped.

@@ -7,6 +7,8 @@ export interface Peer {
   readonly userId: UserId;
   readonly deviceId: DeviceId;
   send(frame: Uint8Array): void;
+  /** The same device has connected anew: this connection ends. */
+  replaced(): void;
 }
 
 /** Who is connected: a hash table from users to their devices' connections, one per device. */

@@ -1,0 +1,33 @@
+import type { UserId } from "../../shared/ids.js";
+import type { ConversationState } from "../../shared/protocol.js";
+import { MAX_PAGE_MEMBERS } from "./bounds.js";
+import type { Conversations } from "./conversations.js";
+import type { LogStore } from "./ports.js";
+
+/** A page of what changed for a user, read from the inbox: its cost follows the changes alone. */
+export async function changesFor(
+  user: UserId,
+  after: number,
+  limit: number,
+  logs: LogStore,
+  conversations: Conversations,
+): Promise<{ conversations: ConversationState[]; upTo: number; more: boolean }> {
+  const wanted = Math.max(1, limit);
+  // One more than wanted tells whether there is more.
+  const found = await logs.changes(user, after, wanted + 1);
+  const states: ConversationState[] = [];
+  let upTo = after;
+  let members = 0;
+  for (const { stamp, conversationId } of found.slice(0, wanted)) {
+    const conversation = await conversations.find(conversationId);
+    if (conversation) {
+      members += conversation.members.length;
+      if (members > MAX_PAGE_MEMBERS && states.length > 0) {
+        return { conversations: states, upTo, more: true };
+      }
+      states.push(await conversations.state(conversation));
+    }
+    upTo = stamp;
+  }
+  return { conversations: states, upTo, more: found.length > wanted };
+}

@@ -1,0 +1,281 @@
+import { DovetailError, type ErrorCode } from "../../shared/errors.js";
+import type { DeviceId, UserId } from "../../shared/ids.js";
+import { MAX_FRAME_BYTES } from "../../shared/limits.js";
+import {
+  type ClientFrame,
+  CloseCode,
+  clientFrames,
+  type RelayFrame,
+  relayFrames,
+} from "../../shared/protocol.js";
+import type { Timer } from "../../shared/runtime.js";
+import { HANDSHAKE_MS, HARD_BUFFER_BYTES } from "./bounds.js";
+import type { RelayConfig } from "./config.js";
+import type { Connections, Peer } from "./connections.js";
+import { Handshake, mayRegisterAgain, type Proven } from "./handshake.js";
+import { Inbound } from "./inbound.js";
+import type { People } from "./people.js";
+import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
+import { answer, type Request, type RequestContext } from "./requests.js";
+import type { WriteHealth } from "./write-health.js";
+
+/** What a connection needs of the relay that it belongs to. */
+export interface ConnectionContext {
+  readonly ports: RelayPorts;
+  readonly config: RelayConfig;
+  readonly requests: RequestContext;
+  readonly connections: Connections;
+  readonly people: People;
+  readonly health: WriteHealth;
+  proven(connection: Connection, registered: boolean): void;
+  ended(connection: Connection): void;
+}
+
+/** Errors of reading the store, whose codes would tell a client about its own profile. */
+const OWN_AFFAIRS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "profile_corrupt",
+  "profile_newer",
+  "profile_in_use",
+  "disk_full",
+  "closed",
+  "internal",
+]);
+
+/** Characters of an error's message, which as UTF-8 fit the frame. */
+const MAX_MESSAGE = 256;
+
+/** One client's connection: handshake, then requests, heartbeats both ways, then the end. */
+export class Connection implements Peer {
+  readonly #wire: ClientWire;
+  readonly #limits: ConnectionLimits;
+  readonly #context: ConnectionContext;
+  readonly #inbound: Inbound;
+  readonly #handshake: Handshake;
+  #proven: Proven | null = null;
+  #ended = false;
+  #timer: Timer;
+  #lastHeard: number;
+  #pings = 0;
+
+  constructor(wire: ClientWire, limits: ConnectionLimits, context: ConnectionContext) {
+    const { ports, config, people, health } = context;
+    this.#wire = wire;
+    this.#limits = limits;
+    this.#context = context;
+    this.#inbound = new Inbound(wire, ports.clock, (frame) => this.#handle(frame));
+    this.#handshake = new Handshake(ports, config, people, health, limits);
+    this.#lastHeard = ports.clock.monotonic();
+    this.#timer = ports.clock.after(HANDSHAKE_MS, () => {
+      const error = new DovetailError("not_authenticated", "The handshake took too long.");
+      this.#refuse(error, CloseCode.silent);
+    });
+  }
+
+  get userId(): UserId {
+    return this.#identity().person.userId;
+  }
+
+  get deviceId(): DeviceId {
+    return this.#identity().deviceId;
+  }
+
+  receive(frame: Uint8Array): void {
+    if (this.#ended) return;
+    this.#lastHeard = this.#context.ports.clock.monotonic();
+    this.#context.ports.metrics.count("framesIn");
+    if (!this.#inbound.push(frame)) {
+      this.#refuse(new DovetailError("rate_limited"), CloseCode.limited);
+    }
+  }
+
+  /** A frame of a kind that the protocol does not have, such as a text message. */
+  receiveForeign(): void {
+    const error = new DovetailError("malformed_frame", "Frames are binary messages.");
+    this.#refuse(error, CloseCode.protocol);
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#ended) return;
+    this.#context.ports.metrics.count("framesOut");
+    this.#wire.send(frame);
+    if (this.#wire.bufferedBytes > HARD_BUFFER_BYTES) this.#dropSlow();
+    else this.#inbound.sent();
+  }
+
+  replaced(): void {
+    this.close(CloseCode.replaced, "the device connected again");
+  }
+
+  /** Takes no further requests; those that run may still end. */
+  drain(): void {
+    this.#inbound.stop();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#ended) return;
+    this.#wire.close(code, reason);
+    this.closed();
+  }
+
+  /** The wire has closed, whoever did it. */
+  closed(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#timer.cancel();
+    this.#inbound.stop();
+    this.#context.ended(this);
+  }
+
+  get isProven(): boolean {
+    return this.#proven !== null;
+  }
+
+  #identity(): Proven {
+    if (!this.#proven) throw new DovetailError("not_authenticated");
+    return this.#proven;
+  }
+
+  #handle(bytes: Uint8Array): { done: Promise<void>; alone: boolean } | null {
+    if (this.#ended) return null;
+    let frame: ClientFrame;
+    try {
+      if (bytes.length > MAX_FRAME_BYTES) throw new DovetailError("frame_too_large");
+      frame = clientFrames.decode(bytes);
+    } catch (error) {
+      this.#refuse(DovetailError.from(error), CloseCode.protocol);
+      return null;
+    }
+    if (!this.#proven) return { done: this.#shake(frame), alone: true };
+    switch (frame.type) {
+      case "ping":
+        this.#reply({ type: "pong", nonce: frame.nonce });
+        return null;
+      case "pong":
+        return null;
+      case "hello":
+      case "register":
+      case "authenticate":
+        this.#refuse(new DovetailError("unexpected_frame"), CloseCode.protocol);
+        return null;
+      default:
+        // What was opened may be written to by the very next frame.
+        return { done: this.#answer(frame), alone: frame.type === "openConversation" };
+    }
+  }
+
+  async #shake(frame: ClientFrame): Promise<void> {
+    try {
+      switch (frame.type) {
+        case "hello":
+          return this.#reply(this.#handshake.hello(frame));
+        case "register":
+          return this.#welcome(await this.#handshake.register(frame), true);
+        case "authenticate":
+          return this.#welcome(await this.#handshake.authenticate(frame), false);
+        default:
+          throw new DovetailError("not_authenticated", "The handshake is not over.");
+      }
+    } catch (thrown) {
+      const error = this.#presentable(thrown);
+      if (frame.type === "register" && mayRegisterAgain.has(error.code)) this.#tell(null, error);
+      else this.#refuse(error, closeCodeOf(error.code));
+    }
+  }
+
+  #welcome(proven: Proven, registered: boolean): void {
+    if (this.#ended) return;
+    this.#proven = proven;
+    const { ports, config } = this.#context;
+    const { userId, handle, displayName } = proven.person;
+    this.#reply({
+      type: "welcome",
+      userId,
+      deviceId: proven.deviceId,
+      handle,
+      displayName,
+      now: ports.clock.now(),
+      heartbeatMs: config.heartbeatMs,
+      iceServers: config.iceServers,
+    });
+    this.#timer.cancel();
+    this.#beatLater();
+    this.#context.proven(this, registered);
+  }
+
+  async #answer(frame: Request): Promise<void> {
+    const requestId = "requestId" in frame ? frame.requestId : null;
+    try {
+      const retryAfterMs = this.#limits.request(this.deviceId);
+      if (retryAfterMs > 0) {
+        this.#context.ports.metrics.count("rateLimited");
+        throw new DovetailError("rate_limited", undefined, { retryAfterMs });
+      }
+      const reply = await answer(this.#context.requests, this, frame);
+      if (reply) this.#reply(reply);
+    } catch (thrown) {
+      // Without a request there is nobody to tell.
+      if (requestId !== null) this.#tell(requestId, this.#presentable(thrown));
+    }
+  }
+
+  #presentable(thrown: unknown): DovetailError {
+    const error = DovetailError.from(thrown);
+    if (!OWN_AFFAIRS.has(error.code)) return error;
+    this.#context.ports.log.error("request.failed", { error });
+    return new DovetailError("internal", "The relay failed to handle the request.");
+  }
+
+  #reply(frame: RelayFrame): void {
+    this.send(relayFrames.encode(frame));
+  }
+
+  #tell(requestId: number | null, error: DovetailError): void {
+    this.#context.ports.metrics.failed(error.code);
+    this.#reply({
+      type: "error",
+      requestId,
+      code: error.code,
+      message: error.message.slice(0, MAX_MESSAGE),
+      retryAfterMs: error.retryAfterMs === undefined ? null : Math.ceil(error.retryAfterMs),
+      expected: error.expected ?? null,
+    });
+  }
+
+  #refuse(error: DovetailError, closeCode: number): void {
+    if (this.#ended) return;
+    this.#tell(null, error);
+    this.close(closeCode, error.code);
+  }
+
+  #dropSlow(): void {
+    this.#context.ports.metrics.count("droppedSlow");
+    this.#context.ports.metrics.failed("too_slow");
+    this.close(CloseCode.slow, "too_slow");
+  }
+
+  #beatLater(): void {
+    const { heartbeatMs } = this.#context.config;
+    this.#timer = this.#context.ports.clock.after(heartbeatMs, () => this.#beat());
+  }
+
+  #beat(): void {
+    const patienceMs = 2 * this.#context.config.heartbeatMs;
+    const now = this.#context.ports.clock.monotonic();
+    if (this.#inbound.holdsBack) this.#lastHeard = now;
+    if (this.#inbound.behindMs >= patienceMs) {
+      this.#dropSlow();
+    } else if (now - this.#lastHeard >= patienceMs) {
+      this.close(CloseCode.silent, "silent");
+    } else {
+      this.#pings = (this.#pings + 1) % 0x1_0000_0000;
+      this.#reply({ type: "ping", nonce: this.#pings });
+    }
+    if (!this.#ended) this.#beatLater();
+  }
+}
+
+/** For a handshake that failed. */
+function closeCodeOf(code: ErrorCode): number {
+  if (code === "not_authenticated" || code === "unexpected_frame") return CloseCode.protocol;
+  return code === "internal" ? CloseCode.restart : CloseCode.refused;
+}

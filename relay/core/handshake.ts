@@ -1,0 +1,135 @@
+import { DovetailError, type ErrorCode } from "../../shared/errors.js";
+import {
+  type DeviceId,
+  deviceIdOf,
+  HANDLE_PATTERN,
+  ID_BYTES,
+  idFromBytes,
+  type UserId,
+} from "../../shared/ids.js";
+import {
+  authenticationBytes,
+  type ClientFrame,
+  NONCE_BYTES,
+  type Person,
+  PROTOCOL_VERSION,
+  type RelayFrame,
+  registrationBytes,
+} from "../../shared/protocol.js";
+import type { RelayConfig } from "./config.js";
+import type { People } from "./people.js";
+import type { ConnectionLimits, NewAccount, RelayPorts } from "./ports.js";
+import type { WriteHealth } from "./write-health.js";
+
+export interface Proven {
+  readonly person: Person;
+  readonly deviceId: DeviceId;
+}
+
+type Frame<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
+
+/**
+ * After these the client may `register` again on the same connection and with the same nonce: the
+ * person at it chooses another handle or types another code.
+ */
+export const mayRegisterAgain: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "handle_taken",
+  "handle_invalid",
+  "invite_required",
+  "invite_invalid",
+  "rate_limited",
+  "storage_failed",
+]);
+
+/** Finds out which device is at the other end of one connection. */
+export class Handshake {
+  readonly #ports: RelayPorts;
+  readonly #config: RelayConfig;
+  readonly #people: People;
+  readonly #health: WriteHealth;
+  readonly #limits: ConnectionLimits;
+  /** Made for this connection alone, so that a signature heard elsewhere fits nowhere. */
+  #nonce: Uint8Array | null = null;
+
+  constructor(
+    ports: RelayPorts,
+    config: RelayConfig,
+    people: People,
+    health: WriteHealth,
+    limits: ConnectionLimits,
+  ) {
+    this.#ports = ports;
+    this.#config = config;
+    this.#people = people;
+    this.#health = health;
+    this.#limits = limits;
+  }
+
+  hello({ version }: Frame<"hello">): RelayFrame {
+    if (this.#nonce) throw new DovetailError("unexpected_frame", "There was a hello already.");
+    if (version !== PROTOCOL_VERSION) {
+      throw new DovetailError(
+        "unsupported_version",
+        `This relay speaks version ${PROTOCOL_VERSION} and not ${version}.`,
+      );
+    }
+    this.#nonce = this.#ports.random.bytes(NONCE_BYTES);
+    return {
+      type: "challenge",
+      version: PROTOCOL_VERSION,
+      relay: this.#config.name,
+      nonce: this.#nonce,
+    };
+  }
+
+  async authenticate({ deviceId, signature }: Frame<"authenticate">): Promise<Proven> {
+    const nonce = this.#challenged();
+    const device = await this.#people.device(deviceId);
+    if (!device) throw new DovetailError("unknown_device");
+    const signed = authenticationBytes(this.#config.name, nonce, deviceId);
+    if (!this.#ports.crypto.verify(device.publicKey, signed, signature)) {
+      throw new DovetailError("bad_signature");
+    }
+    const person = await this.#people.user(device.userId);
+    if (!person) throw new DovetailError("unknown_device");
+    return { person, deviceId };
+  }
+
+  async register(frame: Frame<"register">): Promise<Proven> {
+    const nonce = this.#challenged();
+    const retryAfterMs = this.#limits.registration();
+    if (retryAfterMs > 0) throw new DovetailError("rate_limited", undefined, { retryAfterMs });
+    const { handle, displayName, deviceName, publicKey, signature } = frame;
+    const signed = registrationBytes(this.#config.name, nonce, frame);
+    if (!this.#ports.crypto.verify(publicKey, signed, signature)) {
+      throw new DovetailError("bad_signature");
+    }
+    if (!HANDLE_PATTERN.test(handle)) throw new DovetailError("handle_invalid");
+    const { sha256 } = this.#ports.crypto;
+    const deviceId = deviceIdOf(publicKey, sha256);
+    const userId = idFromBytes<UserId>(this.#ports.random.bytes(ID_BYTES));
+    const account: NewAccount = {
+      user: { userId, handle, displayName },
+      device: { deviceId, userId, name: deviceName, publicKey },
+      invite: this.#invite(frame.invite),
+    };
+    const { directory } = this.#ports.store;
+    const person = await this.#health.write(() => directory.register(account));
+    if (typeof person === "string") throw new DovetailError(person);
+    return { person, deviceId };
+  }
+
+  #invite(code: string | null): NewAccount["invite"] {
+    const { invites } = this.#config;
+    if (invites.size === 0) return null;
+    if (code === null) throw new DovetailError("invite_required");
+    const uses = invites.get(code);
+    if (uses === undefined) throw new DovetailError("invite_invalid");
+    return { code, uses };
+  }
+
+  #challenged(): Uint8Array {
+    if (!this.#nonce) throw new DovetailError("not_authenticated", "A hello must come first.");
+    return this.#nonce;
+  }
+}

@@ -1,0 +1,94 @@
+import type { DovetailError } from "../../shared/errors.js";
+import type { ClientFrame, RelayFrame } from "../../shared/protocol.js";
+import { type AppendContext, AppendJob } from "./append.js";
+import { changesFor } from "./changes.js";
+import type { Peer } from "./connections.js";
+import { MoveCursorsJob } from "./cursors.js";
+import type { WriteJob } from "./group-commit.js";
+import { type OpenContext, openConversation } from "./open-conversation.js";
+import type { LogStore } from "./ports.js";
+import type { PresenceBoard } from "./presence.js";
+import { signal } from "./signalling.js";
+
+export interface RequestContext extends AppendContext, OpenContext {
+  readonly presence: PresenceBoard;
+  readonly logs: LogStore;
+}
+
+/** Everything that is allowed after `welcome`, but the heartbeat. */
+export type Request = Exclude<
+  ClientFrame,
+  { type: "hello" | "register" | "authenticate" | "ping" | "pong" }
+>;
+
+/** The answer; null where there is none or where it was sent already. */
+export async function answer(
+  context: RequestContext,
+  peer: Peer,
+  frame: Request,
+): Promise<RelayFrame | null> {
+  const { conversations, presence } = context;
+  switch (frame.type) {
+    case "append":
+      context.metrics.count("appendRequests");
+      return written(context, (done, failed) => new AppendJob(context, peer, frame, done, failed));
+    case "moveCursors":
+      return written(
+        context,
+        (done, failed) => new MoveCursorsJob(context, peer, frame, done, failed),
+      );
+    case "searchUsers": {
+      const people = await context.people.search(frame.prefix, frame.limit);
+      return { type: "people", requestId: frame.requestId, people };
+    }
+    case "openConversation": {
+      const conversation = await openConversation(context, peer, frame.userId);
+      return { type: "opened", requestId: frame.requestId, conversation };
+    }
+    case "getConversation": {
+      const found = await conversations.ofMember(frame.conversationId, peer.userId);
+      const conversation = await conversations.state(found);
+      return { type: "opened", requestId: frame.requestId, conversation };
+    }
+    case "getEntries": {
+      const found = await conversations.ofMember(frame.conversationId, peer.userId);
+      const entries = await conversations.page(found, frame.fromSeq, frame.limit);
+      return { type: "page", requestId: frame.requestId, head: found.head, entries };
+    }
+    case "getChanges": {
+      const { after, limit, requestId } = frame;
+      const changes = await changesFor(peer.userId, after, limit, context.logs, conversations);
+      return { type: "changes", requestId, ...changes };
+    }
+    case "watchPresence": {
+      const states = await presence.watch(peer, frame.userIds);
+      return { type: "presences", requestId: frame.requestId, states };
+    }
+    case "getPresence": {
+      const states = await presence.states(peer.userId, frame.userIds);
+      return { type: "presences", requestId: frame.requestId, states };
+    }
+    case "typing":
+      await typing(context, peer, frame);
+      return null;
+    case "signal":
+      await signal(context, peer, frame.deviceId, frame.payload);
+      return { type: "done", requestId: frame.requestId };
+  }
+}
+
+function written(
+  { commit }: RequestContext,
+  job: (done: () => void, failed: (error: DovetailError) => void) => WriteJob,
+): Promise<null> {
+  return new Promise((resolve, reject) => commit.submit(job(() => resolve(null), reject)));
+}
+
+async function typing(
+  { conversations, connections }: RequestContext,
+  peer: Peer,
+  { conversationId, active }: Extract<ClientFrame, { type: "typing" }>,
+): Promise<void> {
+  const { members } = await conversations.ofMember(conversationId, peer.userId);
+  connections.push(members, { type: "typing", conversationId, userId: peer.userId, active }, peer);
+}
