@@ -12,7 +12,7 @@ const request = z.object({
   jsonrpc: z.literal("2.0"),
   id: z.union([z.string(), z.number(), z.null()]).optional(),
   method: z.string(),
-  params: z.unknown(),
+  params: z.unknown().optional(),
 });
 
 /** JSON-RPC's own numbers; everything else is in the range left to applications. */
