@@ -170,7 +170,8 @@ export class GroupCommit {
         changes.forEach((change, i) => {
           outcomes.set(change, results[i] ?? null);
         });
-        this.#metrics.committed(plan.writes, this.#clock.monotonic() - startedAt);
+        const entries = changes.reduce((sum, change) => sum + change.entries.length, 0);
+        this.#metrics.committed(entries, this.#clock.monotonic() - startedAt);
       }
     } catch (error) {
       // Whether it was written is unknown: the store has to be asked before the next append.

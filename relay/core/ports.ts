@@ -146,7 +146,8 @@ export interface Metrics {
   failed(code: ErrorCode): void;
   connections(now: number): void;
   users(now: number): void;
-  committed(writes: number, milliseconds: number): void;
+  /** One group commit, with how many entries. */
+  committed(entries: number, milliseconds: number): void;
 }
 
 export interface RelayPorts {

@@ -1,0 +1,279 @@
+/** The relay's options: by flag, environment and config file alike, in this order of precedence. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { z } from "zod";
+import { MAX_ICE_SERVERS } from "../shared/limits.js";
+import type { IceServer } from "../shared/protocol.js";
+import type { RelayServerOptions } from "./server/server.js";
+
+export const ENVIRONMENT_PREFIX = "DOVETAIL_RELAY_";
+
+const whole = (min: number, max: number) =>
+  z
+    .union([z.number(), z.string().regex(/^\d+$/, "not a whole number").transform(Number)])
+    .pipe(z.int().min(min).max(max));
+const flag = z.union([
+  z.boolean(),
+  z.enum(["true", "false", "1", "0"]).transform((word) => word === "true" || word === "1"),
+]);
+const line = (max: number) => z.string().trim().min(1, "empty").max(max);
+
+/** `stun:host:port`, or `turn:host:port user password`. */
+const iceServer = z.string().transform((value, context): IceServer => {
+  const [url = "", username = null, credential = null, ...rest] = value.trim().split(/\s+/);
+  const wrong =
+    !/^(?:stun|stuns|turn|turns):\S+$/.test(url) || url.length > 512 || rest.length > 0
+      ? "not `stun:HOST:PORT` or `turn:HOST:PORT USER PASSWORD`"
+      : url.startsWith("turn") && credential === null
+        ? "a TURN server needs a user and a password"
+        : null;
+  if (wrong) context.addIssue({ code: "custom", message: wrong });
+  return { urls: [url], username, credential };
+});
+
+const invite = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,128}(?::[1-9]\d{0,8})?$/, "not `CODE` or `CODE:USES`")
+  .transform((value): [string, number | null] => {
+    const [code = "", uses] = value.split(":");
+    return [code, uses === undefined ? null : Number(uses)];
+  });
+
+interface Definition {
+  /** How the flag is written, with its argument. */
+  readonly flag: string;
+  readonly help: string;
+  readonly schema: z.ZodType;
+  readonly default?: unknown;
+  /** May be given several times; separated by commas in the environment. */
+  readonly list?: boolean;
+}
+
+/** By key: `--<key>`, `DOVETAIL_RELAY_<KEY>` with underscores, and `"<key>"` in the file. */
+const definitions = {
+  host: {
+    flag: "--host <address>",
+    help: "address to listen on",
+    schema: line(255),
+    default: "127.0.0.1",
+  },
+  port: {
+    flag: "--port <number>",
+    help: "port to listen on; 0 for any that is free",
+    schema: whole(0, 65_535),
+    default: 8787,
+  },
+  data: {
+    flag: "--data <folder>",
+    help: "folder of the database; made where it is missing",
+    schema: line(4_096),
+    default: "relay-data",
+  },
+  name: {
+    flag: "--name <text>",
+    help: "name that clients sign; by default a random one that is kept with the data",
+    schema: line(64).optional(),
+  },
+  "invite-code": {
+    flag: "--invite-code <code[:uses]>",
+    help: "code that registering needs, usable as often as said; repeatable",
+    schema: z.array(invite),
+    default: [],
+    list: true,
+  },
+  "ice-server": {
+    flag: "--ice-server <server>",
+    help: "`stun:HOST:PORT` or `turn:HOST:PORT USER PASSWORD` for direct channels; repeatable",
+    schema: z.array(iceServer).max(MAX_ICE_SERVERS),
+    default: [],
+    list: true,
+  },
+  "log-level": {
+    flag: "--log-level <level>",
+    help: "fatal, error, warn, info, debug or silent",
+    schema: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]),
+    default: "info",
+  },
+  "heartbeat-ms": {
+    flag: "--heartbeat-ms <ms>",
+    help: "milliseconds between heartbeats; who is silent for two is dropped",
+    schema: whole(100, 600_000),
+    default: 15_000,
+  },
+  "max-connections": {
+    flag: "--max-connections <number>",
+    help: "connections at once",
+    schema: whole(1, 1_000_000),
+    default: 10_000,
+  },
+  "device-rate": {
+    flag: "--device-rate <number>",
+    help: "requests a second of one device",
+    schema: whole(1, 1_000_000),
+    default: 500,
+  },
+  "address-rate": {
+    flag: "--address-rate <number>",
+    help: "frames a second of one network address",
+    schema: whole(1, 1_000_000),
+    default: 10_000,
+  },
+  "connection-rate": {
+    flag: "--connection-rate <number>",
+    help: "new connections a second of one network address",
+    schema: whole(1, 1_000_000),
+    default: 50,
+  },
+  "registration-rate": {
+    flag: "--registration-rate <number>",
+    help: "registrations a minute of one network address",
+    schema: whole(1, 1_000_000),
+    default: 60,
+  },
+  "trust-proxy": {
+    flag: "--trust-proxy",
+    help: "take the client's address from the last X-Forwarded-For of a proxy in front",
+    schema: flag,
+    default: false,
+  },
+} as const satisfies Record<string, Definition>;
+
+type Key = keyof typeof definitions;
+const keys = Object.keys(definitions) as Key[];
+const definition = (key: Key): Definition => definitions[key];
+const environmentName = (key: Key): string =>
+  ENVIRONMENT_PREFIX + key.toUpperCase().replaceAll("-", "_");
+
+const schema = z.object(
+  Object.fromEntries(keys.map((key) => [key, definitions[key].schema])) as {
+    [K in Key]: (typeof definitions)[K]["schema"];
+  },
+);
+
+/** A wrong option, as a sentence for whoever gave it. */
+export class OptionsError extends Error {}
+
+export interface RelayOptions extends RelayServerOptions {
+  readonly logLevel: z.output<(typeof definitions)["log-level"]["schema"]>;
+}
+
+/**
+ * Null where help was asked for, and was written.
+ * @throws OptionsError
+ */
+export function readOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  write: (help: string) => void,
+): RelayOptions | null {
+  const flags = readFlags(args, write);
+  if (!flags) return null;
+  const variables = readEnvironment(environment);
+  const path = flags.get("config") ?? environment[`${ENVIRONMENT_PREFIX}CONFIG`];
+  const file = path === undefined ? new Map<string, unknown>() : readFile(String(path));
+
+  const origin = new Map<Key, string>();
+  const given = keys.map((key): [Key, unknown] => {
+    const sources: [Map<string, unknown>, string][] = [
+      [flags, `--${key}`],
+      [variables, environmentName(key)],
+      [file, `"${key}" in ${path}`],
+    ];
+    const [values, where] = sources.find(([each]) => each.has(key)) ?? [];
+    if (where) origin.set(key, where);
+    return [key, values ? values.get(key) : definition(key).default];
+  });
+  const checked = schema.safeParse(Object.fromEntries(given));
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    const where = origin.get(issue?.path[0] as Key);
+    throw new OptionsError(`${where} is wrong: ${issue?.message}`);
+  }
+  const value = checked.data;
+  return {
+    host: value.host,
+    port: value.port,
+    data: value.data,
+    name: value.name,
+    invites: new Map(value["invite-code"]),
+    iceServers: value["ice-server"],
+    logLevel: value["log-level"],
+    heartbeatMs: value["heartbeat-ms"],
+    maxConnections: value["max-connections"],
+    deviceRate: value["device-rate"],
+    addressRate: value["address-rate"],
+    connectionRate: value["connection-rate"],
+    registrationRate: value["registration-rate"],
+    trustProxy: value["trust-proxy"],
+  };
+}
+
+function readFlags(
+  args: readonly string[],
+  write: (help: string) => void,
+): Map<string, unknown> | null {
+  const command = new Command("dovetail-relay")
+    .description("The relay of Dovetail: keeps the logs and carries what cannot go directly.")
+    .exitOverride()
+    .configureOutput({ writeOut: write, writeErr: () => {} })
+    .allowExcessArguments(false)
+    .option("--config <file>", "JSON file with the same options, by their names without dashes");
+  for (const key of keys) {
+    const { flag: usage, help, list, default: value } = definition(key);
+    const shown = value === undefined || list || value === false ? "" : ` (default: ${value})`;
+    if (list) {
+      command.option(usage, help, (one: string, all: string[] = []) => [...all, one]);
+    } else command.option(usage, help + shown);
+  }
+  command.addHelpText(
+    "after",
+    `\nEach option may also be given as ${ENVIRONMENT_PREFIX}<NAME> in the environment (lists separated by\ncommas) or in the config file. A flag goes before the environment, that before the file.`,
+  );
+  try {
+    command.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return null;
+    throw new OptionsError(error.message.replace(/^error: /, ""));
+  }
+  const options: Record<string, unknown> = command.opts();
+  const camel = (key: string) => key.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  return new Map(
+    ["config", ...keys]
+      .filter((key) => options[camel(key)] !== undefined)
+      .map((key) => [key, options[camel(key)]]),
+  );
+}
+
+function readEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Map<string, unknown> {
+  const byName = new Map(keys.map((key) => [environmentName(key), key]));
+  const values = new Map<string, unknown>();
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith(ENVIRONMENT_PREFIX) || name === `${ENVIRONMENT_PREFIX}CONFIG`) continue;
+    const key = byName.get(name);
+    if (!key) throw new OptionsError(`The environment has ${name}, which is no option.`);
+    if (text === undefined) continue;
+    const parts = () => text.split(",").filter((part) => part.trim() !== "");
+    values.set(key, definition(key).list ? parts() : text);
+  }
+  return values;
+}
+
+function readFile(path: string): Map<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new OptionsError(`The config file ${path} cannot be read: ${(error as Error).message}`);
+  }
+  const record = z.record(z.string(), z.unknown()).safeParse(parsed);
+  if (!record.success) throw new OptionsError(`The config file ${path} is not a JSON object.`);
+  for (const key of Object.keys(record.data)) {
+    if (!Object.hasOwn(definitions, key)) {
+      throw new OptionsError(`The config file ${path} has "${key}", which is no option.`);
+    }
+  }
+  return new Map(Object.entries(record.data));
+}

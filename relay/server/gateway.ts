@@ -1,0 +1,100 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import type { Log } from "../../shared/runtime.js";
+import type { Metrics } from "../core/ports.js";
+import type { Relay } from "../core/relay.js";
+import { MAX_MESSAGE_BYTES } from "./bounds.js";
+import type { Limits } from "./limits.js";
+import { WebSocketWire } from "./wire.js";
+
+export interface GatewayOptions {
+  readonly maxConnections: number;
+  /** Believe the proxy in front about who connects. */
+  readonly trustProxy: boolean;
+}
+
+/** Takes WebSocket connections and hands them to the relay. */
+export class Gateway {
+  readonly #relay: Relay;
+  readonly #limits: Limits;
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #options: GatewayOptions;
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    // Payloads will be encrypted, which does not compress, and a zip bomb costs more than it saves.
+    perMessageDeflate: false,
+  });
+
+  constructor(
+    relay: Relay,
+    limits: Limits,
+    ports: { metrics: Metrics; log: Log },
+    options: GatewayOptions,
+  ) {
+    this.#relay = relay;
+    this.#limits = limits;
+    this.#metrics = ports.metrics;
+    this.#log = ports.log;
+    this.#options = options;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", (error) => this.#log.debug("socket.failed", { error }));
+    const address = this.#addressOf(request);
+    const refusal = this.#refusal(request, address);
+    if (refusal) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, address));
+  }
+
+  /** Resolves when every socket is closed; each has got its close frame before. */
+  async close(): Promise<void> {
+    const open = [...this.#server.clients].map(
+      (ws) => new Promise<void>((resolve) => ws.once("close", () => resolve())),
+    );
+    await Promise.all(open);
+    this.#server.close();
+  }
+
+  /** The status line and headers of an answer that takes no connection; null to take it. */
+  #refusal(request: IncomingMessage, address: string): string | null {
+    if (request.url?.split("?")[0] !== "/") return "404 Not Found";
+    if (this.#server.clients.size >= this.#options.maxConnections) {
+      return "503 Service Unavailable\r\nRetry-After: 1";
+    }
+    const waitMs = this.#limits.connection(address);
+    if (waitMs === 0) return null;
+    this.#metrics.count("rateLimited");
+    return `429 Too Many Requests\r\nRetry-After: ${Math.ceil(waitMs / 1_000)}`;
+  }
+
+  #accept(ws: WebSocket, address: string): void {
+    const wire = new WebSocketWire(ws);
+    const session = this.#relay.connect(wire, {
+      registration: () => this.#limits.registration(address),
+      request: (device) => this.#limits.request(device),
+    });
+    ws.on("message", (data: RawData, isBinary) => {
+      const waitMs = this.#limits.frame(address);
+      if (waitMs > 0) wire.rest(waitMs);
+      // ws gives one Buffer per message unless told otherwise.
+      if (isBinary) session.receive(data as Buffer);
+      else session.receiveForeign();
+    });
+    ws.on("close", () => session.closed());
+    ws.on("error", (error) => this.#log.debug("connection.failed", { error }));
+  }
+
+  #addressOf(request: IncomingMessage): string {
+    const direct = request.socket.remoteAddress ?? "";
+    if (!this.#options.trustProxy) return direct;
+    // The last one was added by the proxy itself; those before it anybody can invent.
+    const forwarded = [request.headers["x-forwarded-for"] ?? []].flat().join(",").split(",");
+    return forwarded.at(-1)?.trim() || direct;
+  }
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { openLevel } from "../../shared/node/level-key-value.js";
+import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
+import type { IceServer } from "../../shared/protocol.js";
+import type { Log } from "../../shared/runtime.js";
+import { Relay } from "../core/relay.js";
+import { KvRelayStore } from "../store/kv-relay-store.js";
+import { Gateway, type GatewayOptions } from "./gateway.js";
+import { httpServer } from "./http.js";
+import { Limits, type Rates } from "./limits.js";
+import { prometheusMetrics } from "./metrics.js";
+
+export interface RelayServerOptions extends Rates, GatewayOptions {
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** Folder of the database; made where it is missing. */
+  readonly data: string;
+  /** Undefined: the one kept with the data, made at the first start. */
+  readonly name?: string | undefined;
+  readonly heartbeatMs: number;
+  readonly iceServers: readonly IceServer[];
+  readonly invites: ReadonlyMap<string, number | null>;
+}
+
+export interface RelayServer {
+  readonly url: string;
+  readonly http: string;
+  /** Refuses new clients, ends what runs, sends the clients away and closes the database. */
+  close(): Promise<void>;
+}
+
+/** @throws DovetailError when the data cannot be opened, or Node's error when the port cannot. */
+export async function startRelayServer(
+  options: RelayServerOptions,
+  logger: Logger,
+): Promise<RelayServer> {
+  const log = logOf(logger);
+  const kv = await openLevel(options.data);
+  try {
+    const store = await KvRelayStore.open(kv, `relay-${randomUUID()}`);
+    const { metrics, registry } = prometheusMetrics();
+    const relay = new Relay(
+      { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto },
+      {
+        name: options.name ?? store.name,
+        heartbeatMs: options.heartbeatMs,
+        iceServers: options.iceServers,
+        invites: options.invites,
+      },
+    );
+    const gateway = new Gateway(relay, new Limits(options), { metrics, log }, options);
+    const app = httpServer(() => relay.ready, registry);
+    app.server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
+    await app.listen({ host: options.host, port: options.port });
+
+    const { port } = app.server.address() as AddressInfo;
+    const authority = `${reachable(options.host)}:${port}`;
+    return {
+      url: `ws://${authority}`,
+      http: `http://${authority}`,
+      async close() {
+        await relay.stop();
+        await gateway.close();
+        await app.close();
+        await kv.close();
+      },
+    };
+  } catch (error) {
+    await kv.close();
+    throw error;
+  }
+}
+
+/** An address to connect to, where the one to listen on means all of them. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function logOf(logger: Logger): Log {
+  return {
+    debug: (event, fields = {}) => logger.debug(serialisable(fields), event),
+    info: (event, fields = {}) => logger.info(serialisable(fields), event),
+    warn: (event, fields = {}) => logger.warn(serialisable(fields), event),
+    error: (event, fields = {}) => logger.error(serialisable(fields), event),
+  };
+}
+
+/** pino writes stack and causes of what is called `err`. */
+function serialisable(fields: object): object {
+  if (!("error" in fields)) return fields;
+  const { error, ...rest } = fields;
+  return { ...rest, err: error };
+}
