@@ -93,7 +93,7 @@ export class Delivery {
     this.#sendDirectly(conversation, entries, course);
     if (!this.#relay.connected || course.appending) return;
 
-    const dues = entries.map((entry) => this.#due(conversation, entry, course, entries.length));
+    const dues = entries.map((entry) => this.#due(conversation, entry, course, now));
     const last = dues.findLastIndex((due) => due.at <= now);
     if (now >= course.pausedUntil && last >= 0) {
       let count = last + 1;
@@ -170,14 +170,13 @@ export class Delivery {
     conversation: Conversation,
     entry: TailEntry,
     course: Course,
-    waiting: number,
+    now: number,
   ): { at: number; held: boolean } {
-    const now = this.#core.ports.clock.monotonic();
     const seen = course.seen.get(entry.n) ?? now;
     const others = this.#core.state.others(conversation.row);
     if (others.length === 0) return { at: now, held: false };
     let held = true;
-    let at = waiting >= BATCH_ENTRIES ? now : seen + BATCH_MS;
+    let at = course.seen.size >= BATCH_ENTRIES ? now : seen + BATCH_MS;
     for (const user of others) {
       const linked = this.#links.all.filter((link) => link.peer.userId === user);
       const online = this.#presence.devices(user);
