@@ -11,7 +11,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { ClientApi } from "../../shared/client-api.js";
 import type { Log } from "../../shared/runtime.js";
 import { type Callee, eventMessage, MAX_MESSAGE_BYTES, RpcServer } from "../rpc/json-rpc.js";
-import { contentPolicy } from "../security/content-policy.js";
+import { pageHeaders } from "../security/headers.js";
 import { serveFile } from "./files.js";
 
 /** Bytes that may wait for a page; one so far behind is closed and connects anew. */
@@ -41,10 +41,10 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
   await listen(http, options.port);
   const host = `127.0.0.1:${(http.address() as AddressInfo).port}`;
   const origin = `http://${host}`;
-  const policy = contentPolicy([`ws://${host}`]);
+  const headers = pageHeaders([`ws://${host}`]);
 
   http.on("request", (request, response) => {
-    for (const [name, value] of Object.entries(securityHeaders(policy))) {
+    for (const [name, value] of Object.entries(headers)) {
       response.setHeader(name, value);
     }
     if (request.headers.host !== host) {
@@ -117,14 +117,6 @@ function hasSecret(offered: string | undefined, secret: string): boolean {
     first === "dovetail" && given.length === expected.length && timingSafeEqual(given, expected)
   );
 }
-
-const securityHeaders = (policy: string): Record<string, string> => ({
-  "content-security-policy": policy,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-});
 
 const listen = (http: Server, port: number): Promise<void> =>
   new Promise((done, failed) => {

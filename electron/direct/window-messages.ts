@@ -5,7 +5,10 @@ import { MAX_DIRECT_FRAME_BYTES } from "../client/ports.js";
 
 const channel = z.int().min(1);
 const bytes = (max: number) =>
-  z.instanceof(Uint8Array).refine((value) => value.length <= max, `more than ${max} bytes`);
+  z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.length <= max,
+    `not up to ${max} bytes`,
+  );
 const text = z.string().max(512);
 
 /** From main. `channel` is a number that main chooses and never uses twice. */
