@@ -10,12 +10,15 @@ export const ENVIRONMENT_PREFIX = "DOVETAIL_RELAY_";
 
 const whole = (min: number, max: number) =>
   z
-    .union([z.number(), z.string().regex(/^\d+$/, "not a whole number").transform(Number)])
+    .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], "not a whole number")
     .pipe(z.int().min(min).max(max));
-const flag = z.union([
-  z.boolean(),
-  z.enum(["true", "false", "1", "0"]).transform((word) => word === "true" || word === "1"),
-]);
+const flag = z.union(
+  [
+    z.boolean(),
+    z.enum(["true", "false", "1", "0"]).transform((word) => word === "true" || word === "1"),
+  ],
+  "neither true nor false",
+);
 const line = (max: number) => z.string().trim().min(1, "empty").max(max);
 
 /** `stun:host:port`, or `turn:host:port user password`. */

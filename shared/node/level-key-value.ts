@@ -61,7 +61,8 @@ class LevelKeyValue implements KeyValue {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return this.#run((database) => database.get(key));
+    const value = await this.#run((database) => database.get(key));
+    return value && plain(value);
   }
 
   async range(range: Range): Promise<readonly { key: string; value: Uint8Array }[]> {
@@ -75,7 +76,7 @@ class LevelKeyValue implements KeyValue {
         })
         .all(),
     );
-    return rows.map(([key, value]) => ({ key, value }));
+    return rows.map(([key, value]) => ({ key, value: plain(value) }));
   }
 
   async batch(writes: readonly Write[], durable = true): Promise<void> {
@@ -136,6 +137,10 @@ class LevelKeyValue implements KeyValue {
     }
   }
 }
+
+/** LevelDB gives Buffers, whose `slice` means something else than that of a Uint8Array. */
+const plain = (buffer: Uint8Array): Uint8Array =>
+  new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 
 const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a === undefined || b === undefined ? a === b : sameBytes(a, b);

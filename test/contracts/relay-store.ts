@@ -1,0 +1,201 @@
+/** What every RelayStore promises (relay/core/ports.ts), whatever it is built on. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { LogChange, NewAccount, RelayStore } from "../../relay/core/ports.js";
+import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
+import type { SequencedEntry } from "../../shared/protocol.js";
+
+const id = <T extends string>(digit: string): T => digit.repeat(32) as T;
+const alice = id<UserId>("a");
+const bob = id<UserId>("b");
+const phone = id<DeviceId>("d");
+const talk = id<ConversationId>("1");
+const other = id<ConversationId>("2");
+
+const entry = (seq: number, n: number, text = `${n}`): SequencedEntry => ({
+  seq,
+  userId: alice,
+  deviceId: phone,
+  n,
+  at: 1_000 + seq,
+  payload: new TextEncoder().encode(text),
+});
+
+const change = (wanted: Partial<LogChange>): LogChange => ({
+  conversationId: talk,
+  expectedHead: 0,
+  opens: null,
+  entries: [],
+  cursors: new Map(),
+  members: [alice, bob],
+  events: 1,
+  ...wanted,
+});
+const opening = (wanted: Partial<LogChange> = {}): LogChange =>
+  change({ opens: { kind: "direct" }, ...wanted });
+
+const account = (handle: string, device: string, invite: NewAccount["invite"] = null) => ({
+  user: { userId: id<UserId>(device), handle, displayName: handle.toUpperCase() },
+  device: {
+    deviceId: id<DeviceId>(device),
+    userId: id<UserId>(device),
+    name: "laptop",
+    publicKey: new Uint8Array(32).fill(7),
+  },
+  invite,
+});
+
+/** `open` gives an empty store, `reopen` the same store as a process finds it that starts anew. */
+export function relayStoreContract(
+  name: string,
+  open: () => Promise<{ store: RelayStore; reopen(): Promise<RelayStore> }>,
+): void {
+  describe(`${name} keeps the promises of a relay store`, () => {
+    let store: RelayStore;
+    let reopen: () => Promise<RelayStore>;
+    beforeEach(async () => {
+      ({ store, reopen } = await open());
+    });
+
+    it("keeps what it committed across a restart", async () => {
+      await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2)] })]);
+      await store.logs.commit([
+        change({ expectedHead: 2, cursors: new Map([[bob, { deliveredUpTo: 2, readUpTo: 1 }]]) }),
+      ]);
+      const { logs } = await reopen();
+      expect(await logs.conversation(talk)).toEqual({
+        kind: "direct",
+        members: [alice, bob],
+        head: 2,
+        cursors: new Map([[bob, { deliveredUpTo: 2, readUpTo: 1 }]]),
+      });
+      expect(await logs.entries(talk, 1, 10)).toEqual([entry(1, 1), entry(2, 2)]);
+      expect(await logs.lastN(talk, phone)).toBe(2);
+    });
+
+    it("appends only at the head that was expected, in memory and after a restart", async () => {
+      expect(await store.logs.commit([opening({ entries: [entry(1, 1)] })])).toEqual([
+        { firstStamp: 1 },
+      ]);
+      const late = change({ expectedHead: 0, entries: [entry(1, 1, "a fork")] });
+      expect(await store.logs.commit([late])).toEqual([null]);
+      const { logs } = await reopen();
+      expect(await logs.commit([late])).toEqual([null]);
+      expect(await logs.entries(talk, 1, 10)).toEqual([entry(1, 1)]);
+    });
+
+    it("lets one of two who append at once win", async () => {
+      await store.logs.commit([opening()]);
+      const outcomes = await Promise.all([
+        store.logs.commit([change({ entries: [entry(1, 1, "first")] })]),
+        store.logs.commit([change({ entries: [entry(1, 1, "second")] })]),
+      ]);
+      expect(outcomes.flat().filter((outcome) => outcome !== null)).toHaveLength(1);
+      expect((await store.logs.conversation(talk))?.head).toBe(1);
+    });
+
+    it("opens a conversation once", async () => {
+      await store.logs.commit([opening()]);
+      expect(await store.logs.commit([opening()])).toEqual([null]);
+      const { logs } = await reopen();
+      expect(await logs.commit([opening()])).toEqual([null]);
+    });
+
+    it("applies the other changes of a commit when one is refused", async () => {
+      await store.logs.commit([opening()]);
+      const outcomes = await store.logs.commit([
+        change({ expectedHead: 5, entries: [entry(6, 1)] }),
+        opening({ conversationId: other, entries: [entry(1, 1)] }),
+      ]);
+      expect(outcomes).toEqual([null, { firstStamp: 2 }]);
+      expect((await store.logs.conversation(talk))?.head).toBe(0);
+      expect((await store.logs.conversation(other))?.head).toBe(1);
+    });
+
+    it("finds entries by their origin", async () => {
+      await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2), entry(3, 3)] })]);
+      expect(await store.logs.byOrigin(talk, phone, 2, 3)).toEqual([entry(2, 2)]);
+      expect(await store.logs.byOrigin(talk, id("e"), 1, 9)).toEqual([]);
+    });
+
+    it("never runs a cursor back", async () => {
+      const move = (deliveredUpTo: number, readUpTo: number) =>
+        store.logs.commit([
+          change({ expectedHead: 2, cursors: new Map([[bob, { deliveredUpTo, readUpTo }]]) }),
+        ]);
+      await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2)] })]);
+      await move(2, 1);
+      await move(1, 2);
+      expect((await store.logs.conversation(talk))?.cursors.get(bob)).toEqual({
+        deliveredUpTo: 2,
+        readUpTo: 2,
+      });
+    });
+
+    it("tells changes oldest first, each conversation once, with stamps that only grow", async () => {
+      await store.logs.commit([opening({ entries: [entry(1, 1)] })]);
+      await store.logs.commit([opening({ conversationId: other })]);
+      const { logs } = await reopen();
+      const [outcome] = await logs.commit([
+        change({ expectedHead: 1, entries: [entry(2, 2)], events: 3 }),
+      ]);
+      expect(outcome).toEqual({ firstStamp: 3 });
+      for (const user of [alice, bob]) {
+        expect(await logs.changes(user, 0, 10)).toEqual([
+          { stamp: 2, conversationId: other },
+          { stamp: 5, conversationId: talk },
+        ]);
+        expect(await logs.changes(user, 2, 10)).toEqual([{ stamp: 5, conversationId: talk }]);
+        expect(await logs.changes(user, 0, 1)).toEqual([{ stamp: 2, conversationId: other }]);
+        expect(await logs.changes(user, 5, 10)).toEqual([]);
+      }
+    });
+
+    it("gives a handle to whoever asks first", async () => {
+      const { directory } = store;
+      const results = await Promise.all([
+        directory.register(account("alice", "a")),
+        directory.register(account("alice", "b")),
+      ]);
+      expect(results).toEqual([account("alice", "a").user, "handle_taken"]);
+      expect(await directory.userCount()).toBe(1);
+      expect(await directory.device(id("b"))).toBeNull();
+    });
+
+    it("takes a registration again that was answered into the void", async () => {
+      const wanted = account("alice", "a", { code: "once", uses: 1 });
+      await store.directory.register(wanted);
+      const { directory } = await reopen();
+      const again = { ...wanted, user: { ...wanted.user, userId: id<UserId>("f") } };
+      expect(await directory.register(again)).toEqual(wanted.user);
+      expect(await directory.userCount()).toBe(1);
+    });
+
+    it("lets an invite be used as often as said", async () => {
+      const invite = { code: "twice", uses: 2 };
+      expect(await store.directory.register(account("alice", "a", invite))).toBeTypeOf("object");
+      expect(await store.directory.register(account("bob", "b", invite))).toBeTypeOf("object");
+      const { directory } = await reopen();
+      expect(await directory.register(account("carol", "c", invite))).toBe("invite_invalid");
+      expect(await directory.user(id("c"))).toBeNull();
+    });
+
+    it("searches handles by prefix, in alphabetical order", async () => {
+      for (const [handle, device] of [
+        ["bob", "1"],
+        ["alice", "2"],
+        ["al_x", "3"],
+      ] as const) {
+        await store.directory.register(account(handle, device));
+      }
+      const found = await store.directory.search("al", 10);
+      expect(found.map((person) => person.handle)).toEqual(["al_x", "alice"]);
+      expect(await store.directory.search("al", 1)).toHaveLength(1);
+    });
+
+    it("remembers when somebody was last seen", async () => {
+      expect(await store.directory.lastSeen(alice)).toBe(0);
+      await store.directory.setLastSeen(alice, 123);
+      expect(await (await reopen()).directory.lastSeen(alice)).toBe(123);
+    });
+  });
+}
