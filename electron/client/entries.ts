@@ -14,7 +14,15 @@ import {
 } from "./core.js";
 import type { Change } from "./journal.js";
 import { type ConversationRow, keys, type LogRow, logRow, MAX_UNREAD, originRow } from "./rows.js";
-import { insert, readTail, remove, replace, sameOrigin, type TailEntry } from "./state.js";
+import {
+  type Conversation,
+  insert,
+  readTail,
+  remove,
+  replace,
+  sameOrigin,
+  type TailEntry,
+} from "./state.js";
 import { logMessage, tailMessage } from "./views.js";
 
 /** Queues an own text: durable in one batch with the history before anybody hears of it. */
@@ -203,11 +211,17 @@ function follow(
   };
 }
 
+const putLog = (conversationId: ConversationId, seq: number, row: LogRow): Write => ({
+  type: "put",
+  key: keys.log(conversationId, seq),
+  value: logRow.encode(row),
+});
+
 function writesOf(conversationId: ConversationId, step: Step): Write[] {
   if (step.kind === "later") return [putTail(conversationId, step.placed)];
   const { seq, row, pending } = step;
   const writes: Write[] = [
-    { type: "put", key: keys.log(conversationId, seq), value: logRow.encode(row) },
+    putLog(conversationId, seq, row),
     { type: "put", key: keys.origin(conversationId, row), value: originRow.encode(seq) },
   ];
   if (pending) writes.push({ type: "del", key: keys.tail(conversationId, pending) });
@@ -215,12 +229,12 @@ function writesOf(conversationId: ConversationId, step: Step): Write[] {
 }
 
 /** A device told directly that it has stored own entries. */
-export function holdOwn(
+export async function holdOwn(
   core: Core,
   conversationId: ConversationId,
   ns: readonly number[],
   holder: { readonly userId: UserId; readonly deviceId: DeviceId },
-): Change<void> {
+): Promise<Change<void>> {
   const { state } = core;
   const conversation = state.conversation(conversationId);
   const { deviceId } = state.self;
@@ -238,8 +252,13 @@ export function holdOwn(
         floor: entry.floor === "none" && everybody ? "delivered" : entry.floor,
       };
     });
+  // The log was faster than the word of the only recipient, whose cursor may take a while.
+  const logged = others.length === 1 ? await loggedOwn(core, conversation, ns) : [];
   return {
-    writes: held.map((entry) => putTail(conversationId, entry)),
+    writes: [
+      ...held.map((entry) => putTail(conversationId, entry)),
+      ...logged.map(({ seq, row }) => putLog(conversationId, seq, row)),
+    ],
     // What is lost of this is told again, by the direct channel or by a cursor.
     durable: false,
     apply() {
@@ -247,7 +266,30 @@ export function holdOwn(
         replace(conversation.tail, entry);
         core.events.emit("message.updated", tailMessage(state, conversation.row, entry));
       }
-      if (held.length > 0) announce(core, conversation);
+      for (const { seq, row } of logged) {
+        if (seq === conversation.row.upTo) conversation.newest = row;
+        core.events.emit("message.updated", logMessage(state, conversation.row, seq, row));
+      }
+      if (held.length + logged.length > 0) announce(core, conversation);
     },
   };
+}
+
+/** Those of the own entries that are in the log, as delivered; without those that were already. */
+async function loggedOwn(
+  core: Core,
+  { row: { conversationId }, tail }: Conversation,
+  ns: readonly number[],
+): Promise<{ seq: number; row: LogRow }[]> {
+  const { deviceId } = core.state.self;
+  const found: { seq: number; row: LogRow }[] = [];
+  for (const n of ns) {
+    if (tail.some((entry) => sameOrigin(entry, { deviceId, n }))) continue;
+    const at = await core.ports.store.get(keys.origin(conversationId, { deviceId, n }));
+    const seq = at ? originRow.decode(at) : 0;
+    const stored = seq > 0 && (await core.ports.store.get(keys.log(conversationId, seq)));
+    const row = stored ? logRow.decode(stored) : null;
+    if (row?.floor === "none") found.push({ seq, row: { ...row, floor: "delivered" } });
+  }
+  return found;
 }

@@ -167,16 +167,24 @@ export async function locate(
   throw new DovetailError("not_found", "There is no such message in this conversation.");
 }
 
-/** A peer told directly that its user has read own entries, which may have no seq yet. */
-export function readDirectly(
+/**
+ * A peer told directly that its user has read this device's entries up to that n. Those that have
+ * their place by now are the cursor's affair, which this moves.
+ */
+export async function readDirectly(
   core: Core,
   conversationId: ConversationId,
   reader: UserId,
   upToN: number,
-): Change<void> {
+): Promise<Change<void>> {
   const { state } = core;
   const conversation = state.conversation(conversationId);
   const { deviceId } = state.self;
+  const placed = await core.ports.store.get(keys.origin(conversationId, { deviceId, n: upToN }));
+  if (placed) {
+    const seq = originRow.decode(placed);
+    return moveMember(core, conversationId, { userId: reader, deliveredUpTo: seq, readUpTo: seq });
+  }
   // A floor speaks for all recipients, so one reader's word is enough only where there is one.
   const others = state.others(conversation.row);
   const alone = others.length === 1 && others[0] === reader;

@@ -52,6 +52,24 @@ export class Scene {
     return new Headless(child);
   }
 
+  /** The browser host; gives the address of its page. */
+  async browserHost(options: {
+    profile: string;
+    relay: string;
+    port?: number;
+  }): Promise<BrowserHost> {
+    const { profile, relay, port = 0 } = options;
+    const child = this.#start(
+      [],
+      [
+        join(DIST, "browser/main.js"),
+        ...["--profile", profile, "--relay", relay, "--port", String(port), "--no-open"],
+      ],
+    );
+    const line = await child.line((each) => each.event === "ready");
+    return { url: String(line.url), kill: (signal) => child.kill(signal) };
+  }
+
   /** A client with an account, on a profile of its own. */
   async person(handle: string, relay: string, within: string[] = []): Promise<Person> {
     const profile = await this.folder();
@@ -77,6 +95,11 @@ export interface Person {
   readonly client: Headless;
   readonly profile: string;
   readonly handle: string;
+}
+
+export interface BrowserHost {
+  readonly url: string;
+  kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
 type Line = Record<string, unknown>;

@@ -1,0 +1,190 @@
+/** The whole of it: pages in a browser, browser hosts, a relay. What two people see. */
+import { type Browser, test as base, expect, type Page } from "@playwright/test";
+import AxeSource from "axe-core";
+import { type BrowserHost, type Relay, Scene } from "../real/processes.js";
+
+const test = base.extend<{ scene: Scene }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures' names from the pattern.
+  scene: async ({}, use) => {
+    const scene = new Scene();
+    await use(scene);
+    await scene.end();
+  },
+});
+
+class Seat {
+  readonly page: Page;
+  readonly profile: string;
+  host: BrowserHost;
+
+  constructor(page: Page, profile: string, host: BrowserHost) {
+    this.page = page;
+    this.profile = profile;
+    this.host = host;
+  }
+
+  static async take(scene: Scene, browser: Browser, relay: Relay): Promise<Seat> {
+    const profile = await scene.folder();
+    const host = await scene.browserHost({ profile, relay: relay.url });
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(host.url);
+    return new Seat(page, profile, host);
+  }
+
+  async signUp(handle: string, name: string): Promise<void> {
+    await this.page.getByTestId("handle-input").fill(handle);
+    await this.page.getByTestId("name-input").fill(name);
+    await this.page.getByTestId("sign-up-submit").click();
+    await expect(this.page.getByTestId("search-input")).toBeVisible();
+  }
+
+  async find(handle: string): Promise<void> {
+    await this.page.getByTestId("search-input").fill(handle);
+    await this.page.getByTestId("search-result").first().click();
+    await expect(this.page.getByTestId("composer-input")).toBeVisible();
+  }
+
+  async openFirst(): Promise<void> {
+    await this.page.getByTestId("conversation-item").first().click();
+    await expect(this.page.getByTestId("composer-input")).toBeVisible();
+  }
+
+  async say(text: string): Promise<void> {
+    await this.page.getByTestId("composer-input").fill(text);
+    await this.page.getByTestId("composer-input").press("Enter");
+  }
+
+  message(text: string) {
+    return this.page.getByTestId("message").filter({ hasText: text });
+  }
+
+  state(text: string) {
+    return this.message(text).getByTestId("message-state");
+  }
+}
+
+async function twoPeople(scene: Scene, browser: Browser) {
+  const data = await scene.folder();
+  const relay = await scene.relay({ data });
+  const alice = await Seat.take(scene, browser, relay);
+  const bob = await Seat.take(scene, browser, relay);
+  await alice.signUp("alice", "Alice");
+  await bob.signUp("bob", "Bob");
+  return { data, relay, alice, bob };
+}
+
+test("two people sign up, find each other and talk both ways", async ({ scene, browser }) => {
+  const { alice, bob } = await twoPeople(scene, browser);
+  await alice.find("bo");
+  await alice.say("Hello Bob");
+  await expect(bob.page.getByTestId("conversation-item")).toContainText("Hello Bob");
+  await bob.openFirst();
+  await expect(bob.message("Hello Bob")).toHaveAttribute("data-mine", "false");
+  await expect(alice.state("Hello Bob")).toHaveAttribute("data-state", "read");
+
+  await bob.say("Hello Alice");
+  await expect(alice.message("Hello Alice")).toBeVisible();
+  await expect(bob.state("Hello Alice")).toHaveAttribute("data-state", "read");
+  await alice.say("straight to you");
+  await expect(bob.message("straight to you")).toHaveAttribute("data-path", "direct");
+});
+
+test("a taken handle is told in words, and another one can be chosen", async ({
+  scene,
+  browser,
+}) => {
+  const relay = await scene.relay({ data: await scene.folder() });
+  const first = await Seat.take(scene, browser, relay);
+  await first.signUp("alice", "Alice");
+  const second = await Seat.take(scene, browser, relay);
+  await second.page.getByTestId("handle-input").fill("alice");
+  await second.page.getByTestId("name-input").fill("Another");
+  await second.page.getByTestId("sign-up-submit").click();
+  await expect(second.page.getByTestId("sign-up")).toContainText(/taken|somebody else/i);
+  await second.signUp("alice_2", "Another");
+});
+
+test("what was written to somebody away arrives on their return, in order", async ({
+  scene,
+  browser,
+}) => {
+  const { relay, alice, bob } = await twoPeople(scene, browser);
+  await alice.find("bob");
+  await alice.say("first");
+  await bob.openFirst();
+  await expect(bob.message("first")).toBeVisible();
+  await bob.host.kill("SIGKILL");
+  await expect(alice.page.getByTestId("peer-state")).toContainText(/seen/i);
+  for (const text of ["one", "two", "three"]) await alice.say(`while away ${text}`);
+  await expect(alice.state("while away three")).toHaveAttribute("data-state", "sent");
+
+  const host = await scene.browserHost({ profile: bob.profile, relay: relay.url });
+  await bob.page.goto(host.url);
+  await bob.openFirst();
+  await expect(bob.page.getByTestId("message")).toHaveCount(4);
+  await expect(bob.page.getByTestId("message").nth(3)).toContainText("while away three");
+  await expect(alice.state("while away three")).toHaveAttribute("data-state", "read");
+});
+
+test("without the relay the page says so, and the talk goes on directly", async ({
+  scene,
+  browser,
+}) => {
+  const { data, relay, alice, bob } = await twoPeople(scene, browser);
+  await alice.find("bob");
+  await alice.say("hello");
+  await bob.openFirst();
+  await alice.say("are you there?");
+  await expect(bob.message("are you there?")).toHaveAttribute("data-path", "direct");
+  await relay.kill();
+  await expect(alice.page.getByTestId("connection-state")).toContainText(/direct only/i);
+  await alice.say("the relay is gone");
+  await expect(bob.message("the relay is gone")).toBeVisible();
+  await expect(alice.state("the relay is gone")).toHaveAttribute("data-state", /delivered|read/);
+
+  await scene.relay({ data, port: relay.port });
+  await expect(alice.page.getByTestId("connection-state")).toContainText(/connected/i, {
+    timeout: 40_000,
+  });
+  await expect(alice.message("the relay is gone")).not.toHaveAttribute("data-seq", "", {
+    timeout: 20_000,
+  });
+});
+
+test("a reload shows the same, and a draft is still there", async ({ scene, browser }) => {
+  const { alice, bob } = await twoPeople(scene, browser);
+  await alice.find("bob");
+  await alice.say("kept");
+  await expect(alice.state("kept")).toHaveAttribute("data-state", /sent|delivered/);
+  await alice.page.getByTestId("composer-input").fill("half a thou");
+  await expect(bob.page.getByTestId("conversation-item")).toContainText("kept");
+  await alice.page.waitForTimeout(800);
+  await alice.page.reload();
+  await alice.openFirst();
+  await expect(alice.message("kept")).toBeVisible();
+  await expect(alice.page.getByTestId("composer-input")).toHaveValue("half a thou");
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`axe finds nothing serious in a conversation (${scheme})`, async ({ scene, browser }) => {
+    const { alice, bob } = await twoPeople(scene, browser);
+    await alice.page.emulateMedia({ colorScheme: scheme });
+    await alice.find("bob");
+    await alice.say("Hello");
+    await bob.openFirst();
+    await bob.say("Hello yourself");
+    await expect(alice.message("Hello yourself")).toBeVisible();
+    await alice.page.context().newCDPSession(alice.page);
+    const found = await alice.page.evaluate(async (source) => {
+      // The page's policy forbids script text; evaluate() runs outside of it.
+      new Function(source)();
+      const axe = (window as unknown as { axe: typeof AxeSource }).axe;
+      const { violations } = await axe.run();
+      return violations
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+    }, AxeSource.source);
+    expect(found).toEqual([]);
+  });
+}
