@@ -2,7 +2,8 @@
  * The loaded stretch of a conversation: without holes, in the one order, bounded. Pure, so that
  * paging, late arrivals and messages that change place are tested without a page.
  */
-import { compareMessages, type Message } from "../../../shared/client-api.js";
+import type { Message } from "../../../shared/client-api.js";
+import { compareMessages } from "../../../shared/message-order.js";
 
 /** Messages kept in memory for one conversation: some twenty screens either way. */
 export const MAX_LOADED = 1_000;

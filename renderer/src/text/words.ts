@@ -18,9 +18,6 @@ export interface ConnectionWords {
   readonly retry: boolean;
 }
 
-const plural = (count: number, one: string, many: string): string =>
-  count === 1 ? `1 ${one}` : `${count} ${many}`;
-
 export function connectionWords(connection: ConnectionState, now: number): ConnectionWords {
   const open = connection.direct.filter((channel) => channel.state === "open").length;
   if (connection.relay === "connected") {
@@ -31,10 +28,9 @@ export function connectionWords(connection: ConnectionState, now: number): Conne
   const seconds =
     connection.retryAt === null ? 0 : Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
   const waiting = connection.relay === "reconnecting" && seconds > 0;
-  const relay = waiting ? `relay in ${seconds} s` : "trying the relay…";
   if (open > 0) {
-    const people = plural(open, "device", "devices");
-    return { kind: "direct", text: `Direct only, ${people} · ${relay}`, retry: waiting };
+    const relay = waiting ? `relay in ${seconds} s` : "trying the relay…";
+    return { kind: "direct", text: `Direct only (${open}) · ${relay}`, retry: waiting };
   }
   if (waiting) return { kind: "reconnecting", text: `Reconnecting in ${seconds} s`, retry: true };
   return { kind: "connecting", text: "Connecting…", retry: false };
