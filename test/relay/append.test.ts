@@ -1,0 +1,199 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { ConversationId } from "../../shared/ids.js";
+import { type Client, World } from "./world.js";
+
+let world: World;
+let alice: Client;
+let bob: Client;
+let talk: ConversationId;
+
+beforeEach(async () => {
+  world = await World.open();
+  alice = await world.person("alice");
+  bob = await world.person("bob");
+  talk = await alice.open(bob.userId);
+});
+
+const places = (...seqs: number[]) => ({
+  type: "appended",
+  places: seqs.map((seq) => expect.objectContaining({ seq })),
+});
+
+describe("appending", () => {
+  it("gives places without holes and pushes to the others, not to the sender", async () => {
+    expect(await alice.append(talk, 1, ["one", "two"])).toMatchObject(places(1, 2));
+    expect(await bob.got("entries")).toMatchObject({
+      conversationId: talk,
+      entries: [
+        { seq: 1, n: 1, userId: alice.userId },
+        { seq: 2, n: 2 },
+      ],
+    });
+    expect(alice.all("entries")).toEqual([]);
+  });
+
+  it("answers the same entry twice with the same place", async () => {
+    const first = await alice.append(talk, 1, ["one", "two"]);
+    const again = await alice.append(talk, 1, ["one", "two"]);
+    expect(again).toMatchObject({ places: (first as { places: unknown }).places as object });
+    expect(await alice.append(talk, 2, ["two", "three"])).toMatchObject(places(2, 3));
+    expect(await alice.log(talk)).toEqual(["one", "two", "three"]);
+    expect(world.counts.get("duplicates")).toBe(3);
+  });
+
+  it("refuses another content under the same origin", async () => {
+    await alice.append(talk, 1, ["one"]);
+    expect(await alice.append(talk, 1, ["other", "two"])).toMatchObject({
+      code: "origin_conflict",
+    });
+    expect(await alice.log(talk)).toEqual(["one"]);
+  });
+
+  it("refuses a gap and says what it expects", async () => {
+    await alice.append(talk, 1, ["one"]);
+    expect(await alice.append(talk, 3, ["three"])).toMatchObject({
+      code: "out_of_order",
+      expected: 2,
+    });
+    expect(await alice.append(talk, 0, ["zero"])).toMatchObject({
+      code: "out_of_order",
+      expected: 1,
+    });
+  });
+
+  it("keeps the order of requests that were not waited for", async () => {
+    const texts = Array.from({ length: 50 }, (_, i) => `${i}`);
+    const answers = texts.map((text, i) => alice.append(talk, i + 1, [text]));
+    for (const answer of await Promise.all(answers)) expect(answer.type).toBe("appended");
+    expect(await bob.log(talk)).toEqual(texts);
+  });
+
+  it("writes what waits in one batch", async () => {
+    let release = (): void => {};
+    world.kv.gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    const before = world.kv.durableBatches;
+    const answers = Array.from({ length: 20 }, (_, i) => alice.append(talk, i + 1, [`${i}`]));
+    release();
+    await Promise.all(answers);
+    expect(world.kv.durableBatches - before).toBeLessThanOrEqual(2);
+  });
+
+  it("acknowledges nothing before it is durable", async () => {
+    let release = (): void => {};
+    world.kv.gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    const answer = alice.append(talk, 1, ["one"]);
+    // A read takes the same way and more, so an early acknowledgement would have come before it.
+    expect(await alice.log(talk)).toEqual([]);
+    expect(alice.all("appended")).toEqual([]);
+    release();
+    expect(await answer).toMatchObject(places(1));
+  });
+
+  it("is for members only, as is reading", async () => {
+    const carol = await world.person("carol");
+    expect(await carol.append(talk, 1, ["x"])).toMatchObject({ code: "not_a_member" });
+    expect(
+      await carol.ask({ type: "getEntries", conversationId: talk, fromSeq: 1, limit: 1 }),
+    ).toMatchObject({ code: "not_a_member" });
+    const nowhere = "0".repeat(32) as ConversationId;
+    expect(await alice.append(nowhere, 1, ["x"])).toMatchObject({ code: "not_found" });
+  });
+
+  it("tells devices that hold the payload the place only", async () => {
+    await alice.append(talk, 1, ["direct"], { heldBy: [bob.key.deviceId] });
+    expect(await bob.got("placed")).toMatchObject({ placements: [{ seq: 1, n: 1 }] });
+    expect(bob.all("entries")).toEqual([]);
+    expect(world.counts.get("appendedDirect")).toBe(1);
+  });
+
+  it("pushes in the order of growing stamps", async () => {
+    const answers = Array.from({ length: 30 }, (_, i) => alice.append(talk, i + 1, [`${i}`]));
+    await Promise.all(answers);
+    const stamps = bob.all("entries").map((frame) => frame.stamp);
+    expect(stamps).toHaveLength(30);
+    expect(stamps.every((stamp, i) => i === 0 || stamp > (stamps[i - 1] ?? 0))).toBe(true);
+  });
+
+  it("cuts a push that would not fit a frame", async () => {
+    const texts = Array.from({ length: 15 }, () => "x".repeat(60_000));
+    await alice.append(talk, 1, texts);
+    await bob.until(() => bob.all("entries").flatMap((frame) => frame.entries).length === 15);
+    expect(new Set(bob.all("entries").map((frame) => frame.stamp)).size).toBe(2);
+  });
+});
+
+describe("handing in for somebody else", () => {
+  it("takes an entry with its author's signature, and the author's own attempt is a duplicate", async () => {
+    const signatures = [alice.signatureOf(talk, 1, "hello")];
+    const handedIn = await bob.append(talk, 1, ["hello"], { of: alice.key.deviceId, signatures });
+    expect(handedIn).toMatchObject(places(1));
+    expect(await alice.got("placed")).toMatchObject({ placements: [{ seq: 1, n: 1 }] });
+    expect(await alice.append(talk, 1, ["hello"])).toMatchObject(places(1));
+    expect(await bob.log(talk)).toEqual(["hello"]);
+    expect(world.counts.get("handedIn")).toBe(1);
+  });
+
+  it.each([
+    ["changed text", () => [alice.signatureOf(talk, 1, "other")]],
+    ["another number", () => [alice.signatureOf(talk, 2, "hello")]],
+    ["the bearer's own key", () => [bob.signatureOf(talk, 1, "hello")]],
+    ["no signature", () => []],
+  ])("refuses %s", async (_what, signatures) => {
+    const of = alice.key.deviceId;
+    expect(await bob.append(talk, 1, ["hello"], { of, signatures: signatures() })).toMatchObject({
+      code: "bad_signature",
+    });
+    expect(await bob.log(talk)).toEqual([]);
+  });
+
+  it("refuses entries of somebody who is not a member", async () => {
+    const carol = await world.person("carol");
+    const signatures = [carol.signatureOf(talk, 1, "hi")];
+    expect(await bob.append(talk, 1, ["hi"], { of: carol.key.deviceId, signatures })).toMatchObject(
+      { code: "not_a_member" },
+    );
+  });
+});
+
+describe("two relays that both believe they own a log", () => {
+  it("cannot fork it: who is behind reloads and appends after", async () => {
+    const second = world.anotherRelay();
+    const bobThere = world.connect(bob.key, second);
+    await bobThere.authenticate();
+    await alice.append(talk, 1, ["alice 1"]);
+    expect(await bobThere.append(talk, 1, ["bob 1"])).toMatchObject(places(2));
+    expect(await alice.append(talk, 2, ["alice 2"])).toMatchObject(places(3));
+    expect(world.counts.get("conflicts")).toBe(1);
+    expect(await bobThere.append(talk, 2, ["bob 2"])).toMatchObject(places(4));
+    for (const reader of [alice, bobThere]) {
+      expect(
+        await reader.ask({
+          type: "getEntries",
+          conversationId: talk,
+          fromSeq: 1,
+          limit: 10,
+        }),
+      ).toMatchObject({ entries: [{ seq: 1 }, { seq: 2 }, { seq: 3 }, { seq: 4 }] });
+    }
+  });
+
+  it("answer an entry that came by both with one place", async () => {
+    const second = world.anotherRelay();
+    const bobThere = world.connect(bob.key, second);
+    await bobThere.authenticate();
+    const of = alice.key.deviceId;
+    const signatures = [alice.signatureOf(talk, 1, "once")];
+    // Both know the log now, and neither hears of what the other appends.
+    await bobThere.log(talk);
+    const [own, handedIn] = await Promise.all([
+      alice.append(talk, 1, ["once"]),
+      bobThere.append(talk, 1, ["once"], { of, signatures }),
+    ]);
+    expect([own, handedIn]).toMatchObject([places(1), places(1)]);
+    expect(await alice.log(talk)).toEqual(["once"]);
+  });
+});
