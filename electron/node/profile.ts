@@ -10,7 +10,7 @@ import type { Log } from "../../shared/runtime.js";
 import { Client } from "../client/index.js";
 import type { DirectTransport } from "../client/ports.js";
 import { deviceKeys, type Protector } from "./device-keys.js";
-import { writeWhole } from "./files.js";
+import { writeError, writeWhole } from "./files.js";
 import { relayDialer } from "./relay-dialer.js";
 
 const FORMAT = 1;
@@ -18,11 +18,12 @@ const description = z.object({ format: z.int().min(1), created: z.string() });
 
 /**
  * Makes the folder where it is missing.
- * @throws DovetailError `profile_in_use`, `profile_corrupt`, `profile_newer`, `disk_full`.
+ * @throws DovetailError `profile_in_use`, `profile_corrupt`, `profile_newer`, `disk_full`,
+ * `storage_failed`.
  */
 async function openProfile(folder: string): Promise<KeyValue> {
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-    throw new DovetailError("profile_corrupt", `${folder} cannot be made.`, { cause });
+    throw writeError(folder, cause);
   });
   const path = join(folder, "profile.json");
   const found = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -58,7 +59,8 @@ export interface ProfileOptions {
 
 /**
  * The client core on a profile folder, with Node's ports.
- * @throws DovetailError `profile_in_use`, `profile_corrupt`, `profile_newer`, `disk_full`.
+ * @throws DovetailError `profile_in_use`, `profile_corrupt`, `profile_newer`, `disk_full`,
+ * `storage_failed`.
  */
 export async function openProfileClient(options: ProfileOptions): Promise<Client> {
   const store = await openProfile(options.profile);

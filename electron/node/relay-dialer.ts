@@ -12,11 +12,18 @@ const ABNORMAL = 1006;
 /** Connections to a relay over WebSocket (RFC 6455). */
 export const relayDialer: RelayDialer = {
   dial(url, events) {
-    const socket = new WebSocket(url, {
-      perMessageDeflate: false,
-      maxPayload: MAX_FRAME_BYTES,
-      handshakeTimeout: HANDSHAKE_MS,
-    });
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(url, {
+        perMessageDeflate: false,
+        maxPayload: MAX_FRAME_BYTES,
+        handshakeTimeout: HANDSHAKE_MS,
+      });
+    } catch (error) {
+      // Not an address. The events' contract has no other way to say so.
+      queueMicrotask(() => events.closed(ABNORMAL, String(error)));
+      return { send() {}, close() {} };
+    }
     let over = false;
     let failure = "";
     const end = (code: number, reason: string) => {

@@ -27,7 +27,9 @@ function translate(thrown: unknown, folder: string): DovetailError {
   if (/ENOSPC|EDQUOT|no space left|quota exceeded/i.test(what)) {
     return new DovetailError("disk_full", `The disk that holds ${folder} is full.`, detail);
   }
-  if (/LEVEL_CORRUPTION|corrupt/i.test(what)) {
+  // A file that LevelDB itself wrote is missing.
+  const missing = /LEVEL_IO_ERROR.*No such file/i.test(what);
+  if (missing || /LEVEL_CORRUPTION|corrupt/i.test(what)) {
     return new DovetailError("profile_corrupt", `The database in ${folder} is damaged.`, detail);
   }
   return new DovetailError("storage_failed", `${folder} cannot be read or written.`, detail);
