@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { OptionsError, readOptions } from "../../relay/options.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "dovetail-options-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function file(content: unknown): string {
+  const path = join(folder, "relay.json");
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+const read = (args: string[], environment: Record<string, string> = {}) =>
+  readOptions(args, environment, () => {});
+
+describe("the relay's options", () => {
+  it("a flag goes before the environment, that before the file, that before the default", () => {
+    const path = file({ port: 1, host: "file", data: "file" });
+    const environment = { DOVETAIL_RELAY_PORT: "2", DOVETAIL_RELAY_HOST: "environment" };
+    expect(read(["--config", path, "--port", "3"], environment)).toMatchObject({
+      port: 3,
+      host: "environment",
+      data: "file",
+      heartbeatMs: 15_000,
+    });
+  });
+
+  it("lists come by repeated flags, commas, or an array", () => {
+    const invites = new Map([
+      ["one", null],
+      ["two", 5],
+    ]);
+    const args = ["--invite-code", "one", "--invite-code", "two:5"];
+    expect(read(args)?.invites).toEqual(invites);
+    expect(read([], { DOVETAIL_RELAY_INVITE_CODE: "one,two:5" })?.invites).toEqual(invites);
+    const path = file({ "invite-code": ["one", "two:5"] });
+    expect(read([], { DOVETAIL_RELAY_CONFIG: path })?.invites).toEqual(invites);
+  });
+
+  it("a TURN server comes with user and password", () => {
+    const server = "turn:turn.example.org:3478?transport=tcp alice secret";
+    expect(read(["--ice-server", server])?.iceServers).toEqual([
+      {
+        urls: ["turn:turn.example.org:3478?transport=tcp"],
+        username: "alice",
+        credential: "secret",
+      },
+    ]);
+  });
+
+  it.each([
+    [["--port", "x"], {}, "--port is wrong: not a whole number"],
+    [["--port", "70000"], {}, "--port is wrong"],
+    [["--ports", "1"], {}, "unknown option '--ports'"],
+    [["stray"], {}, "too many arguments"],
+    [["--port"], {}, "argument missing"],
+    [["--log-level", "loud"], {}, "--log-level is wrong"],
+    [["--ice-server", "http://x"], {}, "--ice-server is wrong"],
+    [["--ice-server", "turn:x:1"], {}, "a TURN server needs"],
+    [["--invite-code", "a b"], {}, "--invite-code is wrong"],
+    [[], { DOVETAIL_RELAY_PORT: "-1" }, "DOVETAIL_RELAY_PORT is wrong"],
+    [[], { DOVETAIL_RELAY_PROT: "1" }, "DOVETAIL_RELAY_PROT, which is no option"],
+    [["--config", "/no/such/file"], {}, "cannot be read"],
+  ])("refuses %j %j with a sentence", (args, environment, sentence) => {
+    expect(() => read(args, environment as Record<string, string>)).toThrow(OptionsError);
+    expect(() => read(args, environment as Record<string, string>)).toThrow(sentence);
+  });
+
+  it.each([
+    [{ prot: 1 }, '"prot", which is no option'],
+    [{ port: true }, '"port" in'],
+    [[1], "is not a JSON object"],
+    ["{", "cannot be read"],
+  ])("refuses the config file %j with a sentence", (content, sentence) => {
+    expect(() => read(["--config", file(content)])).toThrow(sentence);
+  });
+
+  it("help names every option and reads nothing", () => {
+    let help = "";
+    const result = readOptions(["--help", "--port", "x"], {}, (text) => {
+      help += text;
+    });
+    expect(result).toBeNull();
+    for (const name of ["--port", "--data", "--invite-code", "--config", "DOVETAIL_RELAY_"]) {
+      expect(help).toContain(name);
+    }
+  });
+});
