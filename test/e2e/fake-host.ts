@@ -1,0 +1,388 @@
+/**
+ * The renderer's built files under the real Content-Security-Policy, on a host made up in the page:
+ * the preload's contract with generated people and messages. It proves the renderer and nothing of
+ * Electron, the core or the relay.
+ */
+import { readFile } from "node:fs/promises";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Page } from "@playwright/test";
+import type { Account, ConnectionState, Settings } from "../../shared/client-api.js";
+
+const DIST = fileURLToPath(new URL("../../dist/renderer/", import.meta.url));
+const ORIGIN = "http://127.0.0.1:4999";
+const CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "font-src 'self'",
+  "connect-src 'self' ws://127.0.0.1:*",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types svelte-trusted-html",
+].join("; ");
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+
+export interface FakeOptions {
+  /** Without one the page begins with sign-up. */
+  readonly registered: boolean;
+  /** Messages in the conversation with alice. */
+  readonly messages: number;
+  /** Of those, how many of alice's are unread. */
+  readonly unread: number;
+  /** People with a short conversation besides alice. */
+  readonly others: number;
+  readonly settings: Partial<Settings>;
+  readonly connection: Partial<ConnectionState>;
+  /** Handles that account.register refuses, and the invite code that it asks for. */
+  readonly taken: readonly string[];
+  readonly invite: string | null;
+  /** Milliseconds until a call answers. */
+  readonly latency: number;
+}
+
+const defaults: FakeOptions = {
+  registered: true,
+  messages: 40,
+  unread: 0,
+  others: 6,
+  settings: {},
+  connection: {},
+  taken: [],
+  invite: null,
+  latency: 5,
+};
+
+/** What a spec may do to the fake from outside: `page.evaluate(() => window.fake…)`. */
+export interface Fake {
+  /** alice writes. */
+  receive(text: string, path?: "direct" | "relay"): void;
+  /** The state of every own message in the conversation with alice. */
+  mark(state: "sent" | "delivered" | "read"): void;
+  typing(active: boolean): void;
+  connection(change: Partial<ConnectionState>): void;
+  failNext(method: string, code: string): void;
+  /** Every call so far as `[method, params]`. */
+  readonly calls: [string, unknown][];
+}
+
+declare global {
+  interface Window {
+    readonly fake: Fake;
+  }
+}
+
+/** Runs in the page before its scripts: everything it needs is inside. */
+function fakeHost(options: FakeOptions): void {
+  type Loose = Record<string, unknown>;
+  type Told = { messageId: string; seq: number | null; mine: boolean; state: string } & Loose;
+  const hex = (n: number) => n.toString(16).padStart(32, "0");
+  const own: Account = {
+    userId: hex(1) as Account["userId"],
+    deviceId: hex(2) as Account["deviceId"],
+    handle: "bob",
+    displayName: "Bob Builder",
+    relay: "ws://127.0.0.1:8787",
+  };
+  const people = [
+    ["alice", "Alice Liddell"],
+    ["carol", "Carol Shaw"],
+    ["dave_r", "Dave Rossi"],
+    ["erin", "Erin Okafor"],
+    ["frank", "Frank Lindqvist"],
+    ["grace", "Grace Hopper-Nguyen"],
+    ["heidi", "Heidi"],
+    ["alina", "Alina Petrova"],
+    ["alistair", "Alistair Finch"],
+  ].map(([handle, displayName], i) => ({ userId: hex(100 + i), handle, displayName }));
+  const sentences = [
+    "The maple boards came in, want to look at them tomorrow?",
+    "Yes! Any time after ten.",
+    "I measured the drawer again. It is 412 wide, not 410.",
+    "ok",
+    "Then the pins have to move a little. I will redraw it tonight and send you the plan, so you can check the angles before anyone picks up a saw.",
+    "Here is how others lay them out: https://example.org/joints/dovetail (second picture)",
+    "1:8 for hardwood\n1:6 for softwood",
+    "Perfect, thank you",
+    "Do we glue it before the finish or after?",
+    "Before. And clamp it over night.",
+  ];
+  let account = options.registered ? own : null;
+  let settings: Settings = {
+    directEnabled: true,
+    notifications: true,
+    theme: "system",
+    ...options.settings,
+  };
+  let connection: ConnectionState = {
+    relay: options.registered ? "connected" : "offline",
+    relayUrl: own.relay,
+    retryAt: null,
+    error: null,
+    direct: [{ handle: "alice", deviceId: hex(9) as Account["deviceId"], state: "open" }],
+    ...options.connection,
+  };
+  const listeners = new Set<(event: unknown) => void>();
+  const calls: [string, unknown][] = [];
+  const failures = new Map<string, string>();
+  const started = Date.now();
+
+  /** One conversation: generated messages, then those added since. Seq is the index plus one. */
+  class Log {
+    readonly id: string;
+    readonly added: Told[] = [];
+    readonly changed = new Map<number, Told>();
+    draft = "";
+    unread = 0;
+    constructor(
+      readonly kind: "direct" | "notes",
+      readonly peer: (typeof people)[number] | null,
+      readonly generated: number,
+      index: number,
+      readonly age: number,
+    ) {
+      this.id = hex(1000 + index);
+    }
+    get length(): number {
+      return this.generated + this.added.length;
+    }
+    at(index: number): Told {
+      const known = this.changed.get(index) ?? this.added[index - this.generated];
+      if (known) return known;
+      const mine = this.kind === "notes" || Math.floor(index / 3) % 2 === 1;
+      const back = this.generated - 1 - index;
+      return {
+        ...this.make(index, mine, `${sentences[index % sentences.length]}`),
+        text:
+          this.generated > 1000
+            ? `#${index + 1} ${sentences[(index * 7) % 10]}`
+            : sentences[index % 10],
+        sentAt: started - this.age - Math.floor(back / 3) * 1_700_000 - (back % 3) * 4_000,
+        path: index % 5 < 3 ? "direct" : "relay",
+        state: mine ? (back < 2 ? "delivered" : "read") : "read",
+      };
+    }
+    make(index: number, mine: boolean, text: string): Told {
+      const from = mine ? own.handle : (this.peer?.handle ?? own.handle);
+      return {
+        messageId: `${this.id}.${hex(mine ? 2 : 3)}.${index + 1}`,
+        conversationId: this.id,
+        seq: index + 1,
+        clock: String(index + 1).padStart(16, "0"),
+        from,
+        mine,
+        text,
+        sentAt: Date.now(),
+        state: mine ? "queued" : "delivered",
+        path: "relay",
+      };
+    }
+    summary(): Loose {
+      return {
+        conversationId: this.id,
+        kind: this.kind,
+        title: this.peer?.displayName ?? own.displayName,
+        members: this.peer ? [this.peer] : [],
+        lastMessage: this.length > 0 ? this.at(this.length - 1) : null,
+        unread: this.unread,
+        behind: 0,
+        draft: this.draft,
+      };
+    }
+  }
+
+  const HOUR = 3_600_000;
+  const logs = people
+    .slice(0, 1 + options.others)
+    .map((peer, i) => new Log("direct", peer, i === 0 ? options.messages : 5 + i, i, i * 9 * HOUR));
+  const alice = logs[0];
+  if (alice) alice.unread = options.unread;
+  if (logs[2]) logs[2].unread = 3;
+  if (logs[3]) logs[3].draft = "About Saturday: I could";
+  const find = (id: unknown): Log => {
+    const log = logs.find((other) => other.id === id);
+    if (!log) throw { code: "not_found", message: "There is no such thing." };
+    return log;
+  };
+  const tell = (event: string, data: unknown) => {
+    for (const listener of listeners) listener({ event, data });
+  };
+  const later = (action: () => void, ms: number) => setTimeout(action, ms);
+  const update = (log: Log, index: number, change: Partial<Told>) => {
+    const message = { ...log.at(index), ...change } as Told;
+    if (index >= log.generated) log.added[index - log.generated] = message;
+    else log.changed.set(index, message);
+    tell("message.updated", message);
+    tell("conversation.changed", log.summary());
+  };
+  const add = (log: Log, message: Told) => {
+    log.added.push(message);
+    if (!message.mine) log.unread++;
+    tell("message.added", message);
+    tell("conversation.changed", log.summary());
+  };
+
+  const answers: Record<string, (params: never) => unknown> = {
+    "account.get": () => account,
+    "account.register": ({ handle, displayName, invite }: Record<string, string>) => {
+      if (options.taken.includes(handle ?? "")) throw { code: "handle_taken", message: "taken" };
+      if (options.invite !== null && invite !== options.invite) {
+        throw { code: invite ? "invite_invalid" : "invite_required", message: "invite" };
+      }
+      account = { ...own, handle: handle ?? "", displayName: displayName ?? "" };
+      connection = { ...connection, relay: "connected" };
+      tell("connection.changed", connection);
+      return account;
+    },
+    "users.search": ({ prefix, limit }: { prefix: string; limit: number }) =>
+      people.filter(({ handle }) => handle?.startsWith(prefix)).slice(0, limit),
+    "conversations.list": () => logs.map((log) => log.summary()),
+    "conversations.get": ({ conversationId }: Loose) => find(conversationId).summary(),
+    "conversations.open": ({ handle }: Loose) => {
+      const known = logs.find((log) => (log.peer?.handle ?? own.handle) === handle);
+      if (known) return { conversationId: known.id };
+      const peer = people.find((person) => person.handle === handle) ?? null;
+      const log = new Log(peer ? "direct" : "notes", peer, 0, logs.length, 0);
+      logs.push(log);
+      return { conversationId: log.id };
+    },
+    "conversations.markRead": ({ conversationId }: Loose) => {
+      const log = find(conversationId);
+      log.unread = 0;
+      tell("conversation.changed", log.summary());
+      return {};
+    },
+    "conversations.setDraft": ({
+      conversationId,
+      text,
+    }: {
+      conversationId: string;
+      text: string;
+    }) => {
+      const log = find(conversationId);
+      log.draft = text;
+      tell("conversation.changed", log.summary());
+      return {};
+    },
+    "messages.list": (params: Loose) => {
+      const log = find(params.conversationId);
+      const limit = params.limit as number;
+      const indexOf = (id: unknown) => Number(String(id).split(".")[2]) - 1;
+      let from = Math.max(0, log.length - limit);
+      let to = log.length;
+      if (params.before) {
+        to = indexOf(params.before);
+        from = Math.max(0, to - limit);
+      } else if (params.after) {
+        from = indexOf(params.after) + 1;
+        to = Math.min(log.length, from + limit);
+      }
+      return Array.from({ length: to - from }, (_, i) => log.at(from + i));
+    },
+    "messages.send": ({ conversationId, text }: { conversationId: string; text: string }) => {
+      const log = find(conversationId);
+      const index = log.length;
+      const message: Told = { ...log.make(index, true, text), seq: null };
+      add(log, message);
+      later(() => update(log, index, { seq: index + 1, state: "sent" }), 60);
+      return { messageId: message.messageId };
+    },
+    "presence.get": ({ handles }: { handles: string[] }) =>
+      handles.map((handle) => {
+        const index = people.findIndex((person) => person.handle === handle);
+        return {
+          userId: hex(100 + index),
+          handle,
+          online: index % 3 === 0,
+          lastSeen: index % 3 === 0 ? null : started - index * 7 * HOUR,
+          direct: connection.direct.some((channel) => channel.handle === handle),
+        };
+      }),
+    "typing.set": () => ({}),
+    "connection.get": () => connection,
+    "connection.retry": () => {
+      window.fake.connection({ relay: "connected", retryAt: null, error: null });
+      return {};
+    },
+    "settings.get": () => settings,
+    "settings.set": (change: Partial<Settings>) => {
+      settings = { ...settings, ...change };
+      tell("settings.changed", settings);
+      return settings;
+    },
+  };
+
+  const bridge = {
+    call: (method: string, params: unknown) =>
+      new Promise((resolve) => {
+        calls.push([method, params]);
+        later(() => {
+          try {
+            const code = failures.get(method);
+            failures.delete(method);
+            if (code !== undefined) throw { code, message: code };
+            const answer = answers[method];
+            if (!answer) throw { code: "unknown_method", message: method };
+            resolve({ ok: true, result: structuredClone(answer(params as never)) });
+          } catch (error) {
+            resolve({ ok: false, error });
+          }
+        }, options.latency);
+      }),
+    subscribe: (listener: (event: unknown) => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    onOpenConversation: () => () => undefined,
+  };
+  const fake: Fake = {
+    calls,
+    receive: (text, path = "direct") => {
+      if (alice) add(alice, { ...alice.make(alice.length, false, text), path });
+    },
+    mark: (state) => {
+      alice?.added.forEach((message, i) => {
+        if (message.mine) update(alice, alice.generated + i, { state });
+      });
+    },
+    typing: (active) =>
+      tell("typing.changed", { conversationId: alice?.id, handle: "alice", active }),
+    connection: (change) => {
+      connection = { ...connection, ...change };
+      tell("connection.changed", connection);
+    },
+    failNext: (method, code) => failures.set(method, code),
+  };
+  Object.assign(window, { dovetail: bridge, fake });
+}
+
+/** Opens the renderer on a fake host. The policy's violations fail the page's next expectation. */
+export async function openFake(page: Page, options: Partial<FakeOptions> = {}): Promise<string[]> {
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  await page.route(`${ORIGIN}/**`, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const path = join(DIST, normalize(pathname === "/" ? "index.html" : pathname));
+    await route.fulfill({
+      body: await readFile(path),
+      headers: {
+        "content-type": TYPES[extname(path)] ?? "application/octet-stream",
+        "content-security-policy": CSP,
+      },
+    });
+  });
+  await page.addInitScript(fakeHost, { ...defaults, ...options });
+  await page.goto(`${ORIGIN}/`);
+  return problems;
+}
