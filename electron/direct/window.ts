@@ -2,6 +2,7 @@
  * The page of Electron's never-shown window: WebRTC lives here, so that reloading or closing the
  * visible window drops no channel.
  */
+import "./no-eval.js";
 import { DIRECT_PORT } from "./port-name.js";
 import { WindowPeers } from "./window-peers.js";
 
