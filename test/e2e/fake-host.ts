@@ -7,23 +7,12 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
+import { contentPolicy } from "../../electron/security/content-policy.js";
 import type { Account, ConnectionState, Settings } from "../../shared/client-api.js";
 
 const DIST = fileURLToPath(new URL("../../dist/renderer/", import.meta.url));
 const ORIGIN = "http://127.0.0.1:4999";
-const CSP = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' blob: data:",
-  "font-src 'self'",
-  "connect-src 'self' ws://127.0.0.1:*",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types svelte-trusted-html",
-].join("; ");
+const POLICY = contentPolicy(["ws://127.0.0.1:*"]);
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
@@ -364,7 +353,7 @@ function fakeHost(options: FakeOptions): void {
   Object.assign(window, { dovetail: bridge, fake });
 }
 
-/** Opens the renderer on a fake host. The policy's violations fail the page's next expectation. */
+/** Opens the renderer on a fake host; gives what the page complains of, the policy's violations too. */
 export async function openFake(page: Page, options: Partial<FakeOptions> = {}): Promise<string[]> {
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(String(error)));
@@ -378,7 +367,7 @@ export async function openFake(page: Page, options: Partial<FakeOptions> = {}): 
       body: await readFile(path),
       headers: {
         "content-type": TYPES[extname(path)] ?? "application/octet-stream",
-        "content-security-policy": CSP,
+        "content-security-policy": POLICY,
       },
     });
   });
