@@ -197,3 +197,42 @@ describe("two relays that both believe they own a log", () => {
     expect(await alice.log(talk)).toEqual(["once"]);
   });
 });
+
+describe("entries of several devices in one request", () => {
+  const payload = (text: string) => new TextEncoder().encode(text);
+  const own = (n: number, text: string) => ({
+    deviceId: bob.key.deviceId,
+    n,
+    signature: null,
+    payload: payload(text),
+  });
+  const alices = (n: number, text: string) => ({
+    deviceId: alice.key.deviceId,
+    n,
+    signature: alice.signatureOf(talk, n, text),
+    payload: payload(text),
+  });
+  const handIn = (entries: ReturnType<typeof own | typeof alices>[]) =>
+    bob.ask({ type: "append", conversationId: talk, entries, heldBy: [alice.key.deviceId] });
+
+  it("stand in the order in which they were handed in, those already there where they are", async () => {
+    await alice.append(talk, 1, ["a1"]);
+    const answer = await handIn([alices(1, "a1"), own(1, "b1"), alices(2, "a2"), own(2, "b2")]);
+    expect(answer).toMatchObject(places(1, 2, 3, 4));
+    expect(await alice.log(talk)).toEqual(["a1", "b1", "a2", "b2"]);
+    expect(await alice.got("placed")).toMatchObject({
+      placements: [{ seq: 2 }, { seq: 3 }, { seq: 4 }],
+    });
+  });
+
+  it("are all refused where one is: a gap, one twice, or a wrong signature", async () => {
+    expect(await handIn([own(1, "b1"), alices(2, "a2")])).toMatchObject({
+      code: "out_of_order",
+      expected: 1,
+    });
+    expect(await handIn([own(1, "b1"), own(1, "b1")])).toMatchObject({ code: "out_of_order" });
+    const forged = { ...alices(1, "a1"), payload: payload("forged") };
+    expect(await handIn([own(1, "b1"), forged])).toMatchObject({ code: "bad_signature" });
+    expect(await alice.log(talk)).toEqual([]);
+  });
+});

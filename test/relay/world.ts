@@ -1,5 +1,6 @@
 /** A relay without sockets or disk, and clients of it that speak frames. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { WebSocket } from "ws";
 import type { RelayConfig } from "../../relay/core/config.js";
 import type { ClientWire, Metrics } from "../../relay/core/ports.js";
 import { Relay, type Session } from "../../relay/core/relay.js";
@@ -126,6 +127,25 @@ export class World {
   }
 }
 
+/** A relay at the other end of a real WebSocket. */
+export function remote(url: string): Pick<Relay, "connect"> {
+  return {
+    connect(wire) {
+      const socket = new WebSocket(url);
+      const opened = new Promise((resolve) => socket.once("open", resolve));
+      socket.on("message", (data: Buffer) => wire.send(data));
+      socket.on("close", (code) => wire.close(code, ""));
+      // Whatever fails is followed by a close, and tests look at its code.
+      socket.on("error", () => {});
+      return {
+        receive: (frame) => void opened.then(() => socket.send(frame)),
+        receiveForeign: () => void opened.then(() => socket.send("text")),
+        closed: () => socket.close(),
+      };
+    },
+  };
+}
+
 export interface DeviceKey {
   readonly publicKey: Uint8Array;
   readonly privateKey: KeyObject;
@@ -153,7 +173,7 @@ export class Client implements ClientWire {
   #requests = 0;
   #watch: (() => void)[] = [];
 
-  constructor(relay: Relay, key: DeviceKey = newKey()) {
+  constructor(relay: Pick<Relay, "connect">, key: DeviceKey = newKey()) {
     this.key = key;
     this.session = relay.connect(this);
   }
@@ -266,10 +286,12 @@ export class Client implements ClientWire {
     return this.ask({
       type: "append",
       conversationId,
-      deviceId: more.of ?? this.key.deviceId,
-      firstN,
-      payloads: texts.map((text) => new TextEncoder().encode(text)),
-      signatures: more.signatures ?? [],
+      entries: texts.map((text, i) => ({
+        deviceId: more.of ?? this.key.deviceId,
+        n: firstN + i,
+        signature: more.signatures?.[i] ?? null,
+        payload: new TextEncoder().encode(text),
+      })),
       heldBy: more.heldBy ?? [],
     });
   }

@@ -1,0 +1,187 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import {
+  type RelayServer,
+  type RelayServerOptions,
+  startRelayServer,
+} from "../../relay/server/server.js";
+import { MAX_FRAME_BYTES } from "../../shared/limits.js";
+import { CloseCode } from "../../shared/protocol.js";
+import { Client, remote } from "./world.js";
+
+const defaults = {
+  host: "127.0.0.1",
+  port: 0,
+  heartbeatMs: 15_000,
+  iceServers: [],
+  invites: new Map(),
+  maxConnections: 100,
+  deviceRate: 10_000,
+  addressRate: 10_000,
+  connectionRate: 10_000,
+  registrationRate: 10_000,
+  trustProxy: false,
+};
+
+let data: string;
+let server: RelayServer | undefined;
+
+async function start(options: Partial<RelayServerOptions> = {}): Promise<RelayServer> {
+  server = await startRelayServer({ ...defaults, data, ...options }, pino({ level: "silent" }));
+  return server;
+}
+async function stop(): Promise<void> {
+  await server?.close();
+  server = undefined;
+}
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), "dovetail-relay-"));
+});
+afterEach(async () => {
+  await stop();
+  await rm(data, { recursive: true });
+});
+
+const connect = (key?: Client["key"]) => new Client(remote(server?.url ?? ""), key);
+
+async function person(handle: string): Promise<Client> {
+  const client = connect();
+  await client.register(handle);
+  return client;
+}
+
+/** The HTTP status with which an upgrade is refused. */
+const refusal = (url: string): Promise<{ status: number; retryAfter: string | undefined }> =>
+  new Promise((resolve, reject) => {
+    const socket = new WebSocket(url);
+    socket.on("unexpected-response", (_request, response) => {
+      const retryAfter = response.headers["retry-after"];
+      resolve({ status: response.statusCode ?? 0, retryAfter });
+    });
+    socket.on("open", () => reject(new Error("it was taken")));
+    socket.on("error", () => {});
+  });
+
+describe("a relay on a port", () => {
+  it("keeps its data and its name between starts", async () => {
+    await start();
+    const alice = await person("alice");
+    const notes = await alice.open(alice.userId);
+    await alice.append(notes, 1, ["kept"]);
+    const name = alice.all("challenge")[0]?.relay;
+    await stop();
+    expect(await alice.closed()).toBe(CloseCode.restart);
+    await start();
+    const again = connect(alice.key);
+    await again.authenticate();
+    expect(await again.log(notes)).toEqual(["kept"]);
+    expect(again.all("challenge")[0]?.relay).toBe(name);
+  });
+
+  it("tells operators how it is", async () => {
+    const { http } = await start();
+    const alice = await person("alice");
+    await alice.append(await alice.open(alice.userId), 1, ["1", "2"]);
+    expect(await (await fetch(`${http}/healthz`)).json()).toEqual({ status: "ok" });
+    expect((await fetch(`${http}/readyz`)).status).toBe(200);
+    const metrics = await (await fetch(`${http}/metrics`)).text();
+    for (const line of [
+      "dovetail_appended_total 2",
+      "dovetail_append_requests_total 1",
+      "dovetail_connections 1",
+      "dovetail_users 1",
+      "dovetail_commit_entries_sum 2",
+      "process_cpu_seconds_total",
+    ]) {
+      expect(metrics).toContain(line);
+    }
+  });
+
+  it("hands out the ICE servers it was given", async () => {
+    const iceServers = [{ urls: ["stun:stun.example.org"], username: null, credential: null }];
+    await start({ iceServers });
+    expect((await person("alice")).all("welcome")[0]?.iceServers).toEqual(iceServers);
+  });
+
+  it("ends a connection that sends text or too much, and goes on", async () => {
+    await start();
+    const texting = connect();
+    texting.session.receiveForeign();
+    expect(await texting.closed()).toBe(CloseCode.protocol);
+    const large = connect();
+    large.session.receive(new Uint8Array(MAX_FRAME_BYTES + 1));
+    expect(await large.closed()).toBe(CloseCode.protocol);
+    expect(large.all("error")[0]?.code).toBe("frame_too_large");
+    const huge = connect();
+    huge.session.receive(new Uint8Array(3 * MAX_FRAME_BYTES));
+    // RFC 6455 §7.4.1: the message is too big, said before all of it has come.
+    expect(await huge.closed()).toBe(1009);
+    await person("alice");
+  });
+
+  it("survives requests that are none", async () => {
+    const { http, url } = await start();
+    expect(await refusal(`${url}/elsewhere`)).toMatchObject({ status: 404 });
+    await new Promise<void>((resolve) => {
+      const odd = request(`${http}`, {
+        path: "//",
+        headers: { Connection: "Upgrade", Upgrade: "websocket" },
+      });
+      odd.on("response", () => resolve()).on("error", () => resolve());
+      odd.end();
+    });
+    await person("alice");
+  });
+
+  it("has the folder for itself", async () => {
+    await start();
+    const second = startRelayServer({ ...defaults, data }, pino({ level: "silent" }));
+    await expect(second).rejects.toMatchObject({ code: "profile_in_use" });
+  });
+});
+
+describe("limits", () => {
+  it("of requests hold for a device and say when to try again", async () => {
+    await start({ deviceRate: 1 });
+    const alice = await person("alice");
+    const bob = await person("bob");
+    const search = (client: Client) => client.ask({ type: "searchUsers", prefix: "a", limit: 1 });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => search(alice)));
+    const refused = answers.find((answer) => answer.type === "error");
+    expect(refused).toMatchObject({ code: "rate_limited", retryAfterMs: expect.any(Number) });
+    expect((await search(bob)).type).toBe("people");
+  });
+
+  it("of registrations hold for an address", async () => {
+    await start({ registrationRate: 1 });
+    await person("alice");
+    const late = connect();
+    late.sendRegister(await late.challenge(), "bob");
+    expect(await late.got("error")).toMatchObject({ code: "rate_limited" });
+  });
+
+  it("of frames hold an address back and lose nothing", async () => {
+    await start({ addressRate: 10 });
+    const alice = await person("alice");
+    const answers = Array.from({ length: 45 }, (_, i) =>
+      alice.ask({ type: "searchUsers", prefix: `a${i}`, limit: 1 }),
+    );
+    for (const answer of await Promise.all(answers)) expect(answer.type).toBe("people");
+  });
+
+  it("of connections and of their number refuse the upgrade", async () => {
+    const { url } = await start({ connectionRate: 1 });
+    for (let i = 0; i < 4; i++) await connect().challenge();
+    expect(await refusal(url)).toEqual({ status: 429, retryAfter: "1" });
+    await stop();
+    const full = await start({ maxConnections: 1 });
+    await connect().challenge();
+    expect(await refusal(full.url)).toMatchObject({ status: 503 });
+  });
+});
