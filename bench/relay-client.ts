@@ -84,10 +84,12 @@ export class RelayClient {
         type: "append",
         requestId,
         conversationId: this.#conversationId,
-        deviceId: this.#deviceId,
-        firstN,
-        payloads,
-        signatures: [],
+        entries: payloads.map((payload, i) => ({
+          deviceId: this.#deviceId,
+          n: firstN + i,
+          signature: null,
+          payload,
+        })),
         heldBy: [],
       });
     });

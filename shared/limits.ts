@@ -24,6 +24,9 @@ export const MAX_WATCHED_USERS = 256;
 /** Devices of one user. */
 export const MAX_DEVICES = 16;
 
+/** Devices that are remembered to hold an entry before the log has it: more than a mesh has. */
+export const MAX_HOLDERS = 64;
+
 /** Results of one search. */
 export const MAX_SEARCH_RESULTS = 50;
 

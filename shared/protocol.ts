@@ -30,6 +30,7 @@ import {
   MAX_CHANGES,
   MAX_DEVICES,
   MAX_ENTRIES,
+  MAX_HOLDERS,
   MAX_ICE_SERVERS,
   MAX_MEMBERS,
   MAX_NAME_BYTES,
@@ -80,6 +81,15 @@ const sequencedEntry = struct({
   payload: bytes(MAX_PAYLOAD_BYTES),
 });
 export type SequencedEntry = Infer<typeof sequencedEntry>;
+
+const handedIn = struct({
+  deviceId,
+  n: uint(),
+  /** By the origin device over {@link entryBytes}; null when that is the one that hands in. */
+  signature: optional(fixed(SIGNATURE_BYTES)),
+  payload: bytes(MAX_PAYLOAD_BYTES),
+});
+export type HandedIn = Infer<typeof handedIn>;
 
 const placement = struct({ seq, deviceId, n: uint(), at: milliseconds });
 /** What became of an entry whose payload the receiver has already. */
@@ -132,22 +142,18 @@ export const clientFrames = frameFamily({
   /** One conversation as it is now. Answer: `opened`. */
   getConversation: [22, { requestId, conversationId }],
   /**
-   * Hands in entries of one device: its own, or another's that it received directly. The first has
-   * the number `firstN`, the others follow without a hole. Entries that the log has already are
-   * answered with the seq they have. Answer: `appended`, once all are durable.
+   * Hands in entries, in the order in which they shall stand: own ones, and others' that came here
+   * directly. Each device's follow its last in the log without a hole. Entries that the log has
+   * already are answered with the seq they have. Answer: `appended`, once all are durable.
    */
   append: [
     23,
     {
       requestId,
       conversationId,
-      deviceId,
-      firstN: uint(),
-      payloads: list(bytes(MAX_PAYLOAD_BYTES), MAX_ENTRIES),
-      /** By the origin device over {@link entryBytes}; empty when it is the sender's own. */
-      signatures: list(fixed(SIGNATURE_BYTES), MAX_ENTRIES),
-      /** Devices that have the payloads already: they are told the places only. */
-      heldBy: list(deviceId, 64),
+      entries: list(handedIn, MAX_ENTRIES),
+      /** Devices that have all the payloads already: they are told the places only. */
+      heldBy: list(deviceId, MAX_HOLDERS),
     },
   ],
   /** Entries with `fromSeq` ≤ seq, in order, as many as `limit` and a page allow. Answer: `page`. */

@@ -1,17 +1,16 @@
 /** The client core: what a host opens, and the client API that it gives to whatever shows it. */
-import {
-  type Account,
-  type ClientApi,
-  type ClientEvent,
-  type ConnectionState,
-  isMethod,
-  type Method,
-  methods,
-  type Params,
-  type Results,
-  type UserSummary,
-  type ValidParams,
+import type {
+  Account,
+  ClientApi,
+  ClientEvent,
+  ConnectionState,
+  Method,
+  Params,
+  Results,
+  UserSummary,
+  ValidParams,
 } from "../../shared/client-api.js";
+import { isMethod, methods } from "../../shared/client-methods.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, MessageId, UserId } from "../../shared/ids.js";
 import type { Core } from "./core.js";

@@ -2,13 +2,17 @@
  * Brings own entries to the others: direct first, log always. An entry goes over every open direct
  * channel at once. Its append to the log follows in a batch while every recipient's device has it,
  * and at once as soon as one is found that has not.
+ *
+ * An append brings along what others wrote before these entries and what came here directly, in the
+ * order in which it is shown: so the log keeps the order in which people talked, and nothing moves
+ * on the screen when the seqs arrive.
  */
-import { DovetailError } from "../../shared/errors.js";
+import { DovetailError, type ErrorCode } from "../../shared/errors.js";
 import type { ConversationId, DeviceId } from "../../shared/ids.js";
-import { MAX_ENTRIES, MAX_PAGE_BYTES } from "../../shared/limits.js";
 import { entryBytes } from "../../shared/protocol.js";
 import type { Timer } from "../../shared/runtime.js";
 import { backoffMs } from "./backoff.js";
+import { batchOf, handedIn, holdersOf, placements } from "./batch.js";
 import type { Core } from "./core.js";
 import type { DirectLink } from "./direct-link.js";
 import type { DirectLinks } from "./direct-links.js";
@@ -29,10 +33,21 @@ const OPENING_MS = 1_500;
 /** Entries on their way on one channel; more wait here, where they take no buffer twice. */
 const MAX_UNACKNOWLEDGED = 64;
 
+/** Refusals that speak of the entries and not of the relay's state. */
+const ABOUT_ENTRIES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "bad_signature",
+  "not_a_member",
+  "origin_conflict",
+  "out_of_order",
+  "unknown_device",
+]);
+
 /** What is going on with one conversation's entries; all of it can be found out again. */
 interface Course {
   /** An append is on its way: the next waits, for the order's sake. */
   appending: boolean;
+  /** Bring own entries only. */
+  alone: boolean;
   failures: number;
   /** Not before this; monotonic. */
   pausedUntil: number;
@@ -69,6 +84,9 @@ export class Delivery {
     for (const course of this.#courses.values()) {
       course.failures = 0;
       course.pausedUntil = 0;
+      course.alone = false;
+      // So that not both sides bring at once what they wrote while the relay was away.
+      course.seen.clear();
     }
     this.pushAll();
   }
@@ -134,6 +152,7 @@ export class Delivery {
     if (!course) {
       course = {
         appending: false,
+        alone: false,
         failures: 0,
         pausedUntil: 0,
         timer: null,
@@ -176,7 +195,10 @@ export class Delivery {
     const others = this.#core.state.others(conversation.row);
     if (others.length === 0) return { at: now, held: false };
     let held = true;
-    let at = course.seen.size >= BATCH_ENTRIES ? now : seen + BATCH_MS;
+    // Whoever wrote the first of what waits brings it all: the others leave them the time to.
+    const first = conversation.tail.find((waiting) => waiting.seq === 0);
+    const patience = first?.deviceId === entry.deviceId ? BATCH_MS : 2 * BATCH_MS;
+    let at = course.seen.size >= BATCH_ENTRIES ? now : seen + patience;
     for (const user of others) {
       const linked = this.#links.all.filter((link) => link.peer.userId === user);
       const online = this.#presence.devices(user);
@@ -205,35 +227,28 @@ export class Delivery {
 
   async #append(
     conversation: Conversation,
-    entries: readonly TailEntry[],
+    own: readonly TailEntry[],
     course: Course,
   ): Promise<void> {
-    const batch = withinPage(entries);
-    const id = conversation.row.conversationId;
-    const { deviceId } = this.#core.state.self;
-    const first = batch[0] as TailEntry;
-    const heldBy = first.heldBy
-      .map((holder) => holder.deviceId)
-      .filter((device) =>
-        batch.every((entry) => entry.heldBy.some((holder) => holder.deviceId === device)),
-      );
+    const { conversationId } = conversation.row;
     course.appending = true;
     try {
-      const { places } = await this.#relay.request("append", {
-        conversationId: id,
-        deviceId,
-        firstN: first.n,
-        payloads: batch.map((entry) => entry.payload),
-        signatures: [],
-        heldBy,
+      const batch = await batchOf(this.#core, conversation, own, !course.alone);
+      const entries = batch.map(handedIn);
+      const answer = await this.#relay.request("append", {
+        conversationId,
+        entries,
+        heldBy: holdersOf(batch, this.#core.state.self.deviceId),
       });
-      if (places.length !== batch.length) throw new DovetailError("malformed_frame");
-      const placed = places.map(({ seq, at }, i) => ({ seq, at, deviceId, n: first.n + i }));
-      await this.#core.journal.run(() => addSequenced(this.#core, id, placed));
+      const placed = placements(entries, answer.places);
+      await this.#core.journal.run(() => addSequenced(this.#core, conversationId, placed));
       course.failures = 0;
-      for (const entry of batch) course.seen.delete(entry.n);
+      for (const { n } of batch) course.seen.delete(n);
     } catch (thrown) {
-      this.#pause(course, DovetailError.from(thrown));
+      const error = DovetailError.from(thrown);
+      // It may be an entry of somebody else that the relay does not take: go on without those.
+      course.alone ||= ABOUT_ENTRIES.has(error.code);
+      this.#pause(course, error);
     } finally {
       course.appending = false;
       this.push(conversation);
@@ -248,14 +263,4 @@ export class Delivery {
     course.pausedUntil = clock.monotonic() + wait;
     log.warn("an append was refused", { code: error.code, expected: error.expected, waitMs: wait });
   }
-}
-
-/** As many as one frame may carry, at least one. */
-function withinPage(entries: readonly TailEntry[]): readonly TailEntry[] {
-  let size = 0;
-  const count = entries.findIndex((entry, index) => {
-    size += entry.payload.length;
-    return index >= MAX_ENTRIES || (index > 0 && size > MAX_PAGE_BYTES);
-  });
-  return count < 0 ? entries : entries.slice(0, count);
 }

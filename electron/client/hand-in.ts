@@ -7,6 +7,7 @@ import { DovetailError } from "../../shared/errors.js";
 import type { DeviceId } from "../../shared/ids.js";
 import { MAX_ENTRIES } from "../../shared/limits.js";
 import type { Timer } from "../../shared/runtime.js";
+import { handedIn, placements } from "./batch.js";
 import type { Core } from "./core.js";
 import { addSequenced } from "./entries.js";
 import type { PresenceBook } from "./presence.js";
@@ -75,17 +76,10 @@ export class HandIn {
   async #handIn(conversation: Conversation, run: readonly TailEntry[], key: string): Promise<void> {
     const { clock, log } = this.#core.ports;
     const { conversationId } = conversation.row;
-    const { deviceId, n } = run[0] as TailEntry;
     try {
-      const { places } = await this.#relay.request("append", {
-        conversationId,
-        deviceId,
-        firstN: n,
-        payloads: run.map((entry) => entry.payload),
-        signatures: run.map((entry) => entry.signature as Uint8Array),
-        heldBy: [],
-      });
-      const placed = places.map(({ seq, at }, i) => ({ seq, at, deviceId, n: n + i }));
+      const entries = run.map(handedIn);
+      const answer = await this.#relay.request("append", { conversationId, entries, heldBy: [] });
+      const placed = placements(entries, answer.places);
       await this.#core.journal.run(() => addSequenced(this.#core, conversationId, placed));
     } catch (error) {
       log.info("a hand-in was refused", { code: DovetailError.from(error).code });

@@ -21,6 +21,7 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, Origin, UserId } from "../../shared/ids.js";
 import { sortable } from "../../shared/key-value.js";
 import {
+  MAX_HOLDERS,
   MAX_MEMBERS,
   MAX_NAME_BYTES,
   MAX_PAYLOAD_BYTES,
@@ -97,9 +98,6 @@ export const conversationRow = row("list of conversations", conversation);
 export type ConversationRow = Infer<typeof conversation>;
 
 export const MAX_UNREAD = 1000;
-
-/** Devices that are remembered to hold an entry, until the log has it: the mesh is smaller. */
-export const MAX_HOLDERS = 64;
 
 /** What a recipient is known to have done beyond what its cursor says: learned directly. */
 const floor = oneOf("none", "delivered", "read");

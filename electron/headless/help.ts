@@ -1,6 +1,7 @@
 /** The client API in words, from its own schemas. */
 import { z } from "zod";
-import { eventSummaries, type Method, methods } from "../../shared/client-api.js";
+import { eventSummaries, type Method } from "../../shared/client-api.js";
+import { methods } from "../../shared/client-methods.js";
 
 interface Shape {
   readonly properties?: Record<string, { type?: string; default?: unknown; enum?: unknown[] }>;

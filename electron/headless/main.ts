@@ -1,4 +1,5 @@
 /** The headless host: the client API as JSON-RPC 2.0 lines on stdin and stdout. */
+import { once } from "node:events";
 import { DovetailError } from "../../shared/errors.js";
 import type { Client } from "../client/index.js";
 import { nodeTransport } from "../direct/node-transport.js";
@@ -9,37 +10,42 @@ import { openProfileClient } from "../node/profile.js";
 import { errorMessage, eventMessage, MAX_MESSAGE_BYTES, RpcServer } from "../rpc/json-rpc.js";
 import { readLines } from "../rpc/lines.js";
 import { describeApi } from "./help.js";
+import { LineOutput } from "./output.js";
 
-/** Bytes that may wait for the reader of stdout. One that is so far behind has stopped reading. */
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/** Requests being worked on; the next one is read when one of them is answered. */
+const MAX_RUNNING = 512;
 
-const write = (message: string): void => {
-  process.stdout.write(`${message}\n`);
-  if (process.stdout.writableLength > MAX_WAITING_BYTES) {
-    process.stderr.write("Nobody reads the output; ending.\n");
-    process.exit(1);
-  }
-};
+const output = new LineOutput(process.stdout);
 
-async function run(client: Client): Promise<void> {
-  client.subscribe((event) => write(eventMessage(event)));
-  const server = new RpcServer(client, write);
+/** Resolves when stdin has ended and all that came from it is answered. */
+async function serve(client: Client): Promise<void> {
+  const server = new RpcServer(client, (message) => output.write(message));
   const running = new Set<Promise<void>>();
-  await new Promise<void>((ended) => {
-    readLines(process.stdin, MAX_MESSAGE_BYTES, {
-      line(text) {
-        const call = server.receive(text).finally(() => running.delete(call));
-        running.add(call);
-      },
-      tooLong: () =>
-        write(errorMessage(null, new DovetailError("invalid_request", "The line is too long."))),
-      end: ended,
-    });
-    process.once("SIGTERM", ended);
-    process.once("SIGINT", ended);
+  for await (const line of readLines(process.stdin, MAX_MESSAGE_BYTES)) {
+    if (line === null) {
+      const error = new DovetailError("invalid_request", "The line is too long.");
+      output.write(errorMessage(null, error));
+      continue;
+    }
+    const call: Promise<void> = server.receive(line).finally(() => running.delete(call));
+    running.add(call);
+    if (running.size >= MAX_RUNNING) await Promise.race(running);
+    await output.caughtUp();
+  }
+  await Promise.all(running);
+}
+
+async function run(client: Client): Promise<number> {
+  client.subscribe((event) => output.write(eventMessage(event)));
+  const lost = output.lost.then((reason) => {
+    process.stderr.write(`Ending: ${reason}.\n`);
+    return 1;
   });
-  await Promise.allSettled(running);
+  const told = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]).then(() => 0);
+  const code = await Promise.race([serve(client).then(() => 0), told, lost]);
   await client.close();
+  await output.flushed();
+  return code;
 }
 
 const command = hostCommand("headless", "Dovetail without a window, for scripts, bots and tests.")
@@ -52,22 +58,19 @@ const options = command.opts<{
   logLevel: LogLevel;
 }>();
 const log = stderrLog(options.logLevel);
-// A reader that went away ends this host as a closed stdin does.
-process.stdout.on("error", () => process.exit(1));
 try {
-  await run(
-    await openProfileClient({
-      profile: options.profile,
-      relayUrl: options.relay,
-      deviceName: options.deviceName,
-      direct: nodeTransport(log),
-      protector: fileModeProtector,
-      log,
-    }),
-  );
+  const client = await openProfileClient({
+    profile: options.profile,
+    relayUrl: options.relay,
+    deviceName: options.deviceName,
+    direct: nodeTransport(log),
+    protector: fileModeProtector,
+    log,
+  });
   // wrtc keeps threads alive for a while after its last connection.
-  process.exit(0);
+  process.exit(await run(client));
 } catch (error) {
-  write(errorMessage(null, error));
+  output.write(errorMessage(null, error));
+  await output.flushed();
   process.exit(1);
 }

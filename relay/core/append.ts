@@ -1,10 +1,11 @@
 import { sameBytes } from "../../shared/bytes.js";
 import { DovetailError } from "../../shared/errors.js";
-import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
-import { MAX_PAGE_BYTES } from "../../shared/limits.js";
+import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.js";
+import { MAX_ENTRIES, MAX_PAGE_BYTES } from "../../shared/limits.js";
 import {
   type ClientFrame,
   entryBytes,
+  type HandedIn,
   type RelayFrame,
   relayFrames,
   type SequencedEntry,
@@ -37,11 +38,10 @@ export class AppendJob implements WriteJob {
   readonly #frame: AppendFrame;
   readonly #done: () => void;
   readonly #failed: (error: DovetailError) => void;
-  /** Whose device the origin is; known once checked. */
-  #author: UserId | null = null;
-  /** What the log has already of these entries, from the first on. */
-  #known: readonly SequencedEntry[] = [];
-  #added: readonly SequencedEntry[] = [];
+  /** What the log has already of these entries. */
+  #known = new Map<string, SequencedEntry>();
+  readonly #authors = new Map<DeviceId, UserId>();
+  #added = new Map<string, SequencedEntry>();
   #firstEvent = 0;
 
   constructor(
@@ -57,44 +57,66 @@ export class AppendJob implements WriteJob {
     this.#done = done;
     this.#failed = failed;
     this.conversationId = frame.conversationId;
-    this.bytes = frame.payloads.reduce((sum, payload) => sum + payload.length, 0);
+    this.bytes = frame.entries.reduce((sum, { payload }) => sum + payload.length, 0);
   }
 
   async prepare(): Promise<Conversation | null> {
-    const { deviceId, firstN, payloads } = this.#frame;
     const { conversations } = this.#context;
-    // Planned before in vain where this runs again.
-    this.#added = [];
     const conversation = await conversations.ofMember(this.conversationId, this.#peer.userId);
-    this.#author ??= await this.#check(conversation);
-
-    const lastN = await conversations.lastN(conversation, deviceId);
-    const toN = Math.min(lastN + 1, firstN + payloads.length);
-    this.#known =
-      toN > firstN ? await conversations.byOrigin(conversation, deviceId, firstN, toN) : [];
-    this.#known.forEach((entry, i) => {
-      if (!sameBytes(entry.payload, payloads[i] as Uint8Array)) {
-        throw new DovetailError("origin_conflict", `Entry ${entry.n} has another content.`);
-      }
-    });
-    if (this.#known.length < payloads.length) return conversation;
+    // Planned before in vain where this runs again.
+    this.#added = new Map();
+    this.#known = new Map();
+    for (const deviceId of new Set(this.#frame.entries.map((entry) => entry.deviceId))) {
+      await this.#lookUp(conversation, deviceId);
+    }
+    if (this.#known.size < this.#frame.entries.length) return conversation;
     this.#answer();
     return null;
   }
 
-  /** Own entries need no signature: the connection has proved whose they are. */
-  async #check(conversation: Conversation): Promise<UserId> {
-    const { deviceId, firstN, payloads, signatures } = this.#frame;
+  /** Finds what the log has of a device's entries, and checks those that it has not. */
+  async #lookUp(conversation: Conversation, deviceId: DeviceId): Promise<void> {
+    const { conversations } = this.#context;
+    const entries = this.#frame.entries.filter((entry) => entry.deviceId === deviceId);
+    const ns = new Set(entries.map(({ n }) => n));
+    if (ns.size < entries.length)
+      throw new DovetailError("out_of_order", "An entry is there twice.");
+    const firstN = Math.min(...ns);
     if (firstN === 0) throw new DovetailError("out_of_order", "n counts from 1.", { expected: 1 });
+    const lastN = await conversations.lastN(conversation, deviceId);
+    if (firstN <= lastN) {
+      const toN = Math.min(lastN, firstN + MAX_ENTRIES) + 1;
+      const logged = await conversations.byOrigin(conversation, deviceId, firstN, toN);
+      for (const entry of logged) this.#recognise(entries, entry);
+    }
+    const unknown = entries.filter((entry) => !this.#known.has(keyOf(entry)));
+    if (unknown.length === 0 || this.#authors.has(deviceId)) return;
+    this.#authors.set(deviceId, await this.#authorOf(conversation, deviceId, unknown));
+  }
+
+  #recognise(entries: readonly HandedIn[], logged: SequencedEntry): void {
+    const entry = entries.find(({ n }) => n === logged.n);
+    if (!entry) return;
+    if (!sameBytes(entry.payload, logged.payload)) {
+      throw new DovetailError("origin_conflict", `Entry ${logged.n} has another content.`);
+    }
+    this.#known.set(keyOf(logged), logged);
+  }
+
+  /** Own entries need no signature: the connection has proved whose they are. */
+  async #authorOf(
+    conversation: Conversation,
+    deviceId: DeviceId,
+    entries: readonly HandedIn[],
+  ): Promise<UserId> {
     if (deviceId === this.#peer.deviceId) return this.#peer.userId;
     const device = await this.#context.people.device(deviceId);
     if (!device) throw new DovetailError("unknown_device");
     if (!conversation.members.includes(device.userId)) {
       throw new DovetailError("not_a_member", "The entries' author is not a member.");
     }
-    const valid = payloads.every((payload, i) => {
-      const signed = entryBytes(conversation.id, deviceId, firstN + i, payload);
-      const signature = signatures[i];
+    const valid = entries.every(({ n, payload, signature }) => {
+      const signed = entryBytes(conversation.id, deviceId, n, payload);
       return signature && this.#context.crypto.verify(device.publicKey, signed, signature);
     });
     if (!valid) throw new DovetailError("bad_signature");
@@ -102,40 +124,44 @@ export class AppendJob implements WriteJob {
   }
 
   plan(stage: Stage): boolean {
-    const { deviceId, firstN, payloads } = this.#frame;
-    const lastN = stage.lastN(deviceId);
-    if (lastN === undefined) return false;
-    if (firstN > lastN + 1) {
-      throw new DovetailError("out_of_order", undefined, { expected: lastN + 1 });
-    }
-    // Another connection handed in the same entries meanwhile: compare with what it brought.
-    if (firstN + this.#known.length !== lastN + 1) return false;
     const at = this.#context.clock.now();
-    this.#added = payloads.slice(this.#known.length).map((payload, i) => ({
-      seq: stage.head + 1 + i,
-      userId: this.#author as UserId,
-      deviceId,
-      n: lastN + 1 + i,
-      at,
-      payload,
-    }));
-    for (const entry of this.#added) stage.append(entry);
-    this.#firstEvent = stage.claimStamps(pages(this.#added).length);
+    const planned = new Map<string, SequencedEntry>();
+    const lastNs = new Map<DeviceId, number>();
+    for (const { deviceId, n, payload } of this.#frame.entries) {
+      const key = keyOf({ deviceId, n });
+      if (this.#known.has(key)) continue;
+      const lastN = lastNs.get(deviceId) ?? stage.lastN(deviceId);
+      const userId = this.#authors.get(deviceId);
+      // Another connection handed it in meanwhile: compare with what that brought.
+      if (lastN === undefined || userId === undefined || n <= lastN) return false;
+      if (n > lastN + 1) {
+        throw new DovetailError("out_of_order", undefined, { expected: lastN + 1 });
+      }
+      lastNs.set(deviceId, n);
+      const seq = stage.head + 1 + planned.size;
+      planned.set(key, { seq, userId, deviceId, n, at, payload });
+    }
+    for (const entry of planned.values()) stage.append(entry);
+    this.#added = planned;
+    this.#firstEvent = stage.claimStamps(pages([...planned.values()]).length);
     return true;
   }
 
   committed(stage: Stage, firstStamp: number): void {
     this.#answer();
     const { connections } = this.#context;
-    pages(this.#added).forEach((page, i) => {
+    const heldBy = new Set(this.#frame.heldBy);
+    pages([...this.#added.values()]).forEach((page, i) => {
       const stamp = firstStamp + this.#firstEvent + i;
       const { conversationId } = this;
       const entries: RelayFrame = { type: "entries", stamp, conversationId, entries: page };
       const placed: RelayFrame = { type: "placed", stamp, conversationId, placements: page };
-      const holders = new Set<DeviceId>([this.#frame.deviceId, ...this.#frame.heldBy]);
       connections.pushEach(
         stage.conversation.members,
-        (peer) => (holders.has(peer.deviceId) ? placed : entries),
+        ({ deviceId }) =>
+          heldBy.has(deviceId) || page.every((entry) => entry.deviceId === deviceId)
+            ? placed
+            : entries,
         this.#peer,
       );
     });
@@ -146,19 +172,26 @@ export class AppendJob implements WriteJob {
   }
 
   #answer(): void {
-    const { requestId, deviceId, heldBy } = this.#frame;
-    const places = [...this.#known, ...this.#added].map(({ seq, at }) => ({ seq, at }));
+    const { requestId, entries, heldBy } = this.#frame;
+    const places = entries.map((entry) => {
+      const key = keyOf(entry);
+      const { seq, at } = (this.#known.get(key) ?? this.#added.get(key)) as SequencedEntry;
+      return { seq, at };
+    });
     // Here and not where the request came in, so that it goes out before later entries do.
     this.#peer.send(relayFrames.encode({ type: "appended", requestId, places }));
     const { metrics } = this.#context;
-    const handedIn = deviceId !== this.#peer.deviceId;
-    metrics.count("duplicates", this.#known.length);
-    metrics.count("appended", this.#added.length);
-    if (handedIn) metrics.count("handedIn", this.#added.length);
-    if (handedIn || heldBy.length > 0) metrics.count("appendedDirect", this.#added.length);
+    const added = [...this.#added.values()];
+    const foreign = added.filter(({ deviceId }) => deviceId !== this.#peer.deviceId).length;
+    metrics.count("duplicates", this.#known.size);
+    metrics.count("appended", added.length);
+    metrics.count("handedIn", foreign);
+    metrics.count("appendedDirect", heldBy.length > 0 ? added.length : foreign);
     this.#done();
   }
 }
+
+const keyOf = ({ deviceId, n }: Origin): string => `${deviceId}.${n}`;
 
 /** Cut so that each fits a frame: what fitted one append may not fit one push with its headers. */
 function pages(entries: readonly SequencedEntry[]): SequencedEntry[][] {

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parameters } from "../../electron/headless/help.js";
-import { type EventName, eventSummaries, type Method, methods } from "../../shared/client-api.js";
+import { type EventName, eventSummaries, type Method } from "../../shared/client-api.js";
+import { methods } from "../../shared/client-methods.js";
 import { errorCodes } from "../../shared/errors.js";
 
 const page = await readFile(resolve(import.meta.dirname, "../../docs/headless.md"), "utf8");

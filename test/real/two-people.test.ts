@@ -134,6 +134,37 @@ test("killing the relay mid-conversation: both talk on, and its log has every me
   ]);
 });
 
+test.each([["there"], ["away"]])(
+  "taking turns with the relay %s: the log keeps the order in which people talked",
+  async (where) => {
+    const { data, relay, alice, bob, conversationId } = await two();
+    if (where === "away") await relay.kill();
+    const spoken: string[] = [];
+    for (let i = 0; i < 12; i++) {
+      const [speaker, listener] = i % 3 === 0 ? [bob, alice] : [alice, bob];
+      const sent = await speaker.client.call("messages.send", {
+        conversationId,
+        text: `turn ${i}`,
+      });
+      spoken.push(sent.messageId);
+      await until(
+        "the other has heard it",
+        () => listener.client.messages(conversationId),
+        (list) => list.length === spoken.length,
+      );
+    }
+    if (where === "away") await scene.relay({ data, port: relay.port });
+    for (const { client } of [alice, bob]) {
+      const list = await until(
+        "all have their place",
+        () => client.messages(conversationId),
+        (messages) => messages.every(({ seq }) => seq !== null),
+      );
+      expect(list.map(({ messageId }) => messageId)).toEqual(spoken);
+    }
+  },
+);
+
 test("killing a client mid-sending: what it acknowledged is there after restart, nothing twice", async () => {
   const { relay, alice, bob, conversationId } = await two(false);
   const acknowledged: string[] = [];
