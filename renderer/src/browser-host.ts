@@ -1,7 +1,7 @@
 /** The browser host: the client API as JSON-RPC 2.0 over a WebSocket to this computer. */
 import type { ClientEvent, EventName, Method, Params, Results } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
-import { failure, type Host } from "./host.js";
+import { failure, type Host } from "./host-contract.js";
 
 const SECRET_KEY = "dovetail.secret";
 const RECONNECT_FIRST_MS = 250;

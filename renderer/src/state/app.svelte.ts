@@ -1,7 +1,7 @@
 import { createContext } from "svelte";
 import type { ClientEvent, ConnectionState, Message } from "../../../shared/client-api.js";
 import type { ConversationId } from "../../../shared/ids.js";
-import type { Host } from "../host.js";
+import type { Host } from "../host-contract.js";
 import { PageNotifications } from "../notifications.js";
 import { failureWords } from "../text/words.js";
 import { PresentTime } from "./clock.svelte.js";

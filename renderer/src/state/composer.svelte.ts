@@ -2,7 +2,7 @@ import { utf8 } from "../../../shared/bytes.js";
 import type { Conversation } from "../../../shared/client-api.js";
 import type { ConversationId } from "../../../shared/ids.js";
 import { MAX_TEXT_BYTES } from "../../../shared/limits.js";
-import type { Host } from "../host.js";
+import type { Host } from "../host-contract.js";
 import { failureWords } from "../text/words.js";
 
 const DRAFT_DELAY_MS = 400;

@@ -1,7 +1,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { Conversation } from "../../../shared/client-api.js";
 import type { ConversationId } from "../../../shared/ids.js";
-import type { Host } from "../host.js";
+import type { Host } from "../host-contract.js";
 
 /** The most that conversations.list gives at once. */
 const MAX_CONVERSATIONS = 1_000;

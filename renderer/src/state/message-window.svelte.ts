@@ -11,7 +11,7 @@ import {
   withOlder,
 } from "../history/loaded.js";
 import { firstUnreadOf } from "../history/rows.js";
-import type { Host } from "../host.js";
+import type { Host } from "../host-contract.js";
 import { failureWords } from "../text/words.js";
 
 /** The most that messages.list gives at once. */

@@ -1,7 +1,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { Events, PresenceState } from "../../../shared/client-api.js";
 import type { ConversationId } from "../../../shared/ids.js";
-import type { Host } from "../host.js";
+import type { Host } from "../host-contract.js";
 
 /** Handles in one presence.get. */
 const MAX_HANDLES = 64;

@@ -1,5 +1,5 @@
 import type { Account, Settings } from "../../../shared/client-api.js";
-import type { Host } from "../host.js";
+import type { Host } from "../host-contract.js";
 
 /** Who one is on this computer, and how one likes it. */
 export class Session {
