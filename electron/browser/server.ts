@@ -16,6 +16,8 @@ import { serveFile } from "./files.js";
 
 /** Bytes that may wait for a page; one so far behind is closed and connects anew. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
+/** For a page's answer to the goodbye; a page that hangs gives none. */
+const GOODBYE_MS = 1_000;
 /** Pages open at once. */
 const MAX_PAGES = 16;
 
@@ -52,8 +54,9 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
     } else if (request.method !== "GET" && request.method !== "HEAD") {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
     } else {
-      const { pathname } = new URL(request.url ?? "/", origin);
-      serveFile(options.files, pathname, response).catch((error: unknown) => {
+      // Not by URL, which takes "//host/" for an address, and throws for what is none.
+      const [path = ""] = (request.url ?? "").split("?");
+      serveFile(options.files, path, response).catch((error: unknown) => {
         options.log.error("a file was not served", { error: String(error) });
         response.destroy();
       });
@@ -67,6 +70,8 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
     handleProtocols: () => "dovetail",
   });
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Nobody else listens at this point, and one that resets the connection must not end the host.
+    socket.on("error", () => socket.destroy());
     const allowed =
       request.url === "/api" &&
       request.headers.host === host &&
@@ -88,7 +93,11 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
       sockets.close();
       const closed = new Promise((done) => http.close(done));
       http.closeAllConnections();
+      const impatience = setTimeout(() => {
+        for (const page of sockets.clients) page.terminate();
+      }, GOODBYE_MS);
       await closed;
+      clearTimeout(impatience);
     },
   };
 }

@@ -21,7 +21,7 @@ export function fileFor(root: string, pathname: string): string | null {
   } catch {
     return null;
   }
-  if (path.includes("\0") || path.includes("\\")) return null;
+  if (!path.startsWith("/") || path.includes("\0") || path.includes("\\")) return null;
   const file = normalize(join(root, path === "/" ? "index.html" : path));
   return file.startsWith(root + sep) && types[extname(file)] ? file : null;
 }
