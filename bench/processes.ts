@@ -13,10 +13,20 @@ export type Program = ChildProcess & {
   stdout: NodeJS.ReadableStream;
 };
 
+/** Ended with this process, however it ends short of `kill -9`. */
+const started = new Set<Program>();
+process.on("exit", () => {
+  for (const program of started) program.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 export function startProgram(name: string, args: readonly string[]): Program {
-  return spawn(process.execPath, [join(DIST, name, "main.js"), ...args], {
+  const program = spawn(process.execPath, [join(DIST, name, "main.js"), ...args], {
     stdio: ["pipe", "pipe", "inherit"],
   }) as Program;
+  started.add(program);
+  program.once("exit", () => started.delete(program));
+  return program;
 }
 
 /** The first line of its stdout, which every program prints when it is ready. */

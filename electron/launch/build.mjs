@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { withLock } from "./lock.mjs";
 import { inRoot, say } from "./paths.mjs";
 import { stampOf } from "./stamp.mjs";
@@ -32,16 +32,7 @@ async function buildTarget(name) {
   for (const folder of [fresh, old, stampFile(name)])
     rmSync(folder, { recursive: true, force: true });
   const into = { logLevel: "warn", build: { outDir: fresh, emptyOutDir: false } };
-  for (const config of targets[name].configs) {
-    // While the tree is being brought up: an entry that is not there yet is skipped.
-    const entry = config.build?.ssr ?? config.build?.rolldownOptions?.input ?? config.configFile;
-    if (!existsSync(entry)) {
-      say(`Skipping ${entry}: not there yet.`);
-      mkdirSync(fresh, { recursive: true });
-      continue;
-    }
-    await build(mergeConfig(config, into));
-  }
+  for (const config of targets[name].configs) await build(mergeConfig(config, into));
   try {
     renameSync(place, old);
   } catch (error) {

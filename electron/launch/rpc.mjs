@@ -6,7 +6,7 @@ import { startCommand, stopChild } from "./children.mjs";
 export function startHeadless(profile, relay) {
   const child = startCommand(
     "headless",
-    ["--profile", profile, "--relay", relay],
+    ["--profile", profile, "--relay", relay, "--log-level", "error"],
     ["pipe", "pipe", "inherit"],
   );
   const waiting = new Map();
