@@ -39,4 +39,12 @@ export function endWithParent() {
     }
   }, POLL_MS);
   watch.unref();
+  // Who sends a signal to the whole group reaches this process too: one is enough, since a program
+  // that is already stopping would take a second one for impatience.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.once(signal, () => {
+      clearInterval(watch);
+      if (process.listenerCount(signal) === 0) endSelf(signal);
+    });
+  }
 }
