@@ -16,6 +16,7 @@ import { Notifier } from "./notifier.js";
 import { systemProtector } from "./safe-storage.js";
 import { serveScheme } from "./scheme.js";
 import type { SettingsFile } from "./settings-file.js";
+import { followTheme } from "./theme.js";
 import { openTray } from "./tray.js";
 
 export interface DesktopOptions {
@@ -53,6 +54,7 @@ export async function openDesktop(options: DesktopOptions): Promise<Desktop> {
     throw error;
   }
   serveIpc(client);
+  await followTheme(client);
 
   let quitting = false;
   const tray = openTray(join(assets, "tray.png"), {

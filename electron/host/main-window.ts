@@ -6,6 +6,7 @@ import { channels } from "./channels.js";
 import { appUrl } from "./scheme.js";
 import { securePreferences } from "./secure-preferences.js";
 import type { SettingsFile } from "./settings-file.js";
+import { groundColour } from "./theme.js";
 
 const USUAL_SIZE = { width: 1080, height: 720 };
 const MIN_SIZE = { minWidth: 360, minHeight: 480 };
@@ -67,6 +68,8 @@ export class MainWindow {
       ...MIN_SIZE,
       show: false,
       autoHideMenuBar: true,
+      // A dark page does not begin with a white flash.
+      backgroundColor: groundColour(),
       icon,
       webPreferences: securePreferences(preload),
     });
