@@ -221,7 +221,11 @@ export class Delivery {
   /** Until when a device that has not acknowledged an entry may still do so directly. */
   #patience(device: DeviceId, n: number, course: Course, now: number): number {
     const link = this.#links.to(device);
-    if (link?.state === "open") return (course.sent.get(device)?.get(n) ?? now) + ACK_MS;
+    if (link?.state === "open") {
+      // One entry without an answer puts the channel in doubt for all that follow it.
+      const sent = course.sent.get(device);
+      return Math.min(sent?.get(n) ?? now, ...(sent?.values() ?? [])) + ACK_MS;
+    }
     return link?.state === "connecting" && link.hopeful ? link.startedAt + OPENING_MS : now;
   }
 
