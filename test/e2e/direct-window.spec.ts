@@ -161,11 +161,12 @@ test("a window and a host without one talk directly, whoever begins", async ({ c
   const faults: string[] = [];
   const { transport } = await windowTransport(context, faults);
   const node = nodeTransport(log);
-  for (const pair of [
+  const pairs: [DirectTransport, DirectTransport][] = [
     [transport, node],
     [node, transport],
-  ] as const) {
-    const ends = await connect(...pair);
+  ];
+  for (const [first, second] of pairs) {
+    const ends = await connect(first, second);
     await talk(ends);
     for (const end of ends) end.channel.close();
   }

@@ -10,32 +10,8 @@ import {
   WindowTransport,
 } from "../../electron/direct/window-transport.js";
 import { utf8 } from "../../shared/bytes.js";
-import type { Clock } from "../../shared/runtime.js";
+import { HandClock } from "./hand-clock.js";
 import { silentLog } from "./helpers.js";
-
-/** Time that passes when the test says so. */
-class HandClock implements Clock {
-  #waiting: { at: number; callback: () => void }[] = [];
-  #now = 0;
-  now = () => this.#now;
-  monotonic = () => this.#now;
-  after(delayMs: number, callback: () => void) {
-    const timer = { at: this.#now + delayMs, callback };
-    this.#waiting.push(timer);
-    return { cancel: () => this.#remove(timer) };
-  }
-  pass(ms: number): void {
-    this.#now += ms;
-    const due = this.#waiting.filter(({ at }) => at <= this.#now);
-    for (const timer of due) {
-      this.#remove(timer);
-      timer.callback();
-    }
-  }
-  #remove(timer: object): void {
-    this.#waiting = this.#waiting.filter((each) => each !== timer);
-  }
-}
 
 /** A window that takes nothing by itself. */
 class FakeWindow implements DirectWindow {
