@@ -1,5 +1,12 @@
 /** The browser host: the client API as JSON-RPC 2.0 over a WebSocket to this computer. */
-import type { ClientEvent, EventName, Method, Params, Results } from "../../shared/client-api.js";
+import {
+  type ClientEvent,
+  type EventName,
+  eventSummaries,
+  type Method,
+  type Params,
+  type Results,
+} from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import { failure, type Host } from "./host-contract.js";
 
@@ -25,20 +32,8 @@ interface Pending {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Written out, because the contract's own table comes with a schema library that is not needed here. */
-const eventNames: Readonly<Record<EventName, true>> = {
-  "account.changed": true,
-  "message.added": true,
-  "message.updated": true,
-  "conversation.changed": true,
-  "presence.changed": true,
-  "typing.changed": true,
-  "connection.changed": true,
-  "settings.changed": true,
-};
-
 const isEventName = (value: unknown): value is EventName =>
-  typeof value === "string" && Object.hasOwn(eventNames, value);
+  typeof value === "string" && Object.hasOwn(eventSummaries, value);
 
 function errorOf(error: unknown): DovetailError {
   const data = isRecord(error) && isRecord(error.data) ? error.data : {};

@@ -40,6 +40,8 @@ class ElectronHost implements Host {
 export async function connectHost(): Promise<Host> {
   if (window.dovetail) return new ElectronHost(window.dovetail);
   const host = new BrowserHost(`ws://${location.host}/api`, takeSecret());
+  // Gone before it was ever there: a page that has shown nothing yet best begins again.
+  host.onBack(() => location.reload());
   await host.opened;
   return host;
 }

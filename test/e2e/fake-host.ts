@@ -11,7 +11,7 @@ import { contentPolicy } from "../../electron/security/content-policy.js";
 import type { Account, ConnectionState, Settings } from "../../shared/client-api.js";
 
 const DIST = fileURLToPath(new URL("../../dist/renderer/", import.meta.url));
-const ORIGIN = "http://127.0.0.1:4999";
+export const ORIGIN = "http://127.0.0.1:4999";
 const POLICY = contentPolicy(["ws://127.0.0.1:*"]);
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -353,13 +353,8 @@ function fakeHost(options: FakeOptions): void {
   Object.assign(window, { dovetail: bridge, fake });
 }
 
-/** Opens the renderer on a fake host; gives what the page complains of, the policy's violations too. */
-export async function openFake(page: Page, options: Partial<FakeOptions> = {}): Promise<string[]> {
-  const problems: string[] = [];
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-  });
+/** The built files at {@link ORIGIN}, as a host would serve them. */
+export async function serveRenderer(page: Page): Promise<void> {
   await page.route(`${ORIGIN}/**`, async (route) => {
     const { pathname } = new URL(route.request().url());
     const path = join(DIST, normalize(pathname === "/" ? "index.html" : pathname));
@@ -371,6 +366,16 @@ export async function openFake(page: Page, options: Partial<FakeOptions> = {}): 
       },
     });
   });
+}
+
+/** Opens the renderer on a fake host; gives what the page complains of, the policy's violations too. */
+export async function openFake(page: Page, options: Partial<FakeOptions> = {}): Promise<string[]> {
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  await serveRenderer(page);
   await page.addInitScript(fakeHost, { ...defaults, ...options });
   await page.goto(`${ORIGIN}/`);
   return problems;

@@ -43,13 +43,13 @@ export class App {
     this.conversations = new Conversations(host);
     this.presence = new Presence(host);
     this.notifications =
-      host.kind === "browser" ? new PageNotifications((id) => this.select(id)) : null;
+      host.kind === "browser" ? new PageNotifications((id) => this.#show(id)) : null;
     host.subscribe((event) => this.#receive(event));
     host.onLost(() => {
       this.hostLost = true;
     });
     host.onBack(() => void this.#back());
-    host.onOpenConversation((id) => this.select(id));
+    host.onOpenConversation((id) => this.#show(id));
   }
 
   async load(): Promise<void> {
@@ -112,6 +112,14 @@ export class App {
     } catch (thrown) {
       this.failure = failureWords(thrown);
     }
+  }
+
+  /** A notification may be about a conversation that is not listed yet. */
+  #show(id: ConversationId): void {
+    void this.attempt(async () => {
+      await this.conversations.know(id);
+      this.select(id);
+    });
   }
 
   async #back(): Promise<void> {

@@ -44,10 +44,14 @@ export class Conversations {
   async open(handle: string): Promise<ConversationId> {
     const { conversationId } = await this.#host.call("conversations.open", { handle });
     this.#opened.set(conversationId, Date.now());
-    if (!this.#byId.has(conversationId)) {
-      this.changed(await this.#host.call("conversations.get", { conversationId }));
-    }
+    await this.know(conversationId);
     return conversationId;
+  }
+
+  /** Fetches one that is not listed yet. */
+  async know(conversationId: ConversationId): Promise<void> {
+    if (this.#byId.has(conversationId)) return;
+    this.changed(await this.#host.call("conversations.get", { conversationId }));
   }
 
   #activity({ conversationId, lastMessage }: Conversation): number {
