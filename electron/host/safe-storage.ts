@@ -23,10 +23,10 @@ export interface SystemProtector {
 
 /** Has to be asked after `app` is ready. */
 export async function systemProtector(): Promise<SystemProtector> {
-  if (!(await safeStorage.isAsyncEncryptionAvailable())) {
-    return { protector: fileModeProtector, unprotected: true };
-  }
-  const unprotected =
-    process.platform === "linux" && safeStorage.getSelectedStorageBackend() === "basic_text";
-  return { protector: keyStore, unprotected };
+  const found =
+    (await safeStorage.isAsyncEncryptionAvailable()) &&
+    // Its password is in Chromium's source. Sealing with it would protect from nobody and keep the
+    // other hosts out of the profile.
+    !(process.platform === "linux" && safeStorage.getSelectedStorageBackend() === "basic_text");
+  return { protector: found ? keyStore : fileModeProtector, unprotected: !found };
 }

@@ -58,7 +58,7 @@ export function deviceKeys(folder: string, protector: Protector): DeviceKeys {
       if (kind !== kinds[by.kind] && kind === kinds["key-store"]) {
         throw new DovetailError(
           "profile_corrupt",
-          `${path} is in the keeping of this system's key store: open the profile with the desktop app.`,
+          `${path} is sealed by the system's key store, which is not to be had here: use the desktop app, with the key store running.`,
         );
       }
       let key: KeyObject;
