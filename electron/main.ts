@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { app, dialog } from "electron";
 import { DovetailError } from "../shared/errors.js";
 import { type Desktop, openDesktop } from "./host/desktop.js";
+import { offerLocalAddresses } from "./host/direct-window.js";
 import { guardPages } from "./host/guard.js";
 import { readOptions } from "./host/options.js";
 import { registerScheme } from "./host/scheme.js";
@@ -74,6 +75,7 @@ function main(): void {
   registerScheme();
   app.enableSandbox();
   guardPages();
+  offerLocalAddresses();
   const starting = start(profile, relay);
   const show = () => {
     starting.then((desktop) => desktop.show()).catch(() => undefined);

@@ -50,7 +50,7 @@ try {
     log,
   });
   process.stdout.write(`${JSON.stringify({ event: "ready", url: server.url })}\n`);
-  if (options.open) openPage(server.url);
+  if (options.open) openPage(server.ticketUrl());
   await new Promise((stop) => {
     process.once("SIGTERM", stop);
     process.once("SIGINT", stop);

@@ -3,7 +3,7 @@
  * computer alone. It listens on 127.0.0.1; a request must name exactly that host (against DNS
  * rebinding), and the API in addition asks for the page's own origin and the secret of this launch.
  */
-import { timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -18,6 +18,8 @@ import { serveFile } from "./files.js";
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 /** For a page's answer to the goodbye; a page that hangs gives none. */
 const GOODBYE_MS = 1_000;
+/** For a browser that has yet to start. */
+const TICKET_MS = 60_000;
 /** Pages open at once. */
 const MAX_PAGES = 16;
 
@@ -35,6 +37,11 @@ export interface BrowserServerOptions {
 export interface BrowserServer {
   /** Where the page is, with the secret in its fragment, which no server sees. */
   readonly url: string;
+  /**
+   * An address that leads there once, soon: for the command line that opens the browser, which every
+   * other person on this computer can read.
+   */
+  ticketUrl(): string;
   close(): Promise<void>;
 }
 
@@ -44,6 +51,8 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
   const host = `127.0.0.1:${(http.address() as AddressInfo).port}`;
   const origin = `http://${host}`;
   const headers = pageHeaders([`ws://${host}`]);
+  const url = `${origin}/#secret=${options.secret}`;
+  const tickets = new Set<string>();
 
   http.on("request", (request, response) => {
     for (const [name, value] of Object.entries(headers)) {
@@ -56,6 +65,10 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
     } else {
       // Not by URL, which takes "//host/" for an address, and throws for what is none.
       const [path = ""] = (request.url ?? "").split("?");
+      if (tickets.delete(path)) {
+        response.writeHead(302, { location: url, "cache-control": "no-store" }).end();
+        return;
+      }
       serveFile(options.files, path, response).catch((error: unknown) => {
         options.log.error("a file was not served", { error: String(error) });
         response.destroy();
@@ -87,7 +100,13 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
   });
 
   return {
-    url: `${origin}/#secret=${options.secret}`,
+    url,
+    ticketUrl() {
+      const path = `/open/${randomBytes(32).toString("base64url")}`;
+      tickets.add(path);
+      setTimeout(() => tickets.delete(path), TICKET_MS).unref();
+      return origin + path;
+    },
     async close() {
       for (const page of sockets.clients) page.close(1001);
       sockets.close();

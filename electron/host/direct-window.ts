@@ -1,9 +1,20 @@
 /** The never-shown window, as the WindowTransport needs it. */
-import { BrowserWindow, MessageChannelMain } from "electron";
+import { app, BrowserWindow, MessageChannelMain } from "electron";
 import { DIRECT_PORT } from "../direct/port-name.js";
 import type { OpenDirectWindow } from "../direct/window-transport.js";
 import { appUrl } from "./scheme.js";
 import { securePreferences } from "./secure-preferences.js";
+
+/**
+ * Chromium would put names in the place of local addresses, which only multicast DNS resolves: many
+ * networks carry none, and a headless host asks none. Whom a person connects to directly, and whether,
+ * is settled before any address is gathered. Has to come before `app` is ready.
+ */
+export function offerLocalAddresses(): void {
+  const given = app.commandLine.getSwitchValue("disable-features");
+  const features = [...(given === "" ? [] : [given]), "WebRtcHideLocalIpsWithMdns"];
+  app.commandLine.appendSwitch("disable-features", features.join(","));
+}
 
 export const directWindowOpener =
   (preload: string): OpenDirectWindow =>
