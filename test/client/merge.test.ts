@@ -1,0 +1,225 @@
+/** However entries arrive, in the end there is one history: the log's. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { backoffMs } from "../../electron/client/backoff.js";
+import { encodeContent } from "../../electron/client/content.js";
+import type { Core } from "../../electron/client/core.js";
+import { meet } from "../../electron/client/directory.js";
+import { addDirect, addOwn, addSequenced } from "../../electron/client/entries.js";
+import { Emitter } from "../../electron/client/events.js";
+import { listMessages } from "../../electron/client/history.js";
+import { clockText, HybridClock } from "../../electron/client/hlc.js";
+import { Journal } from "../../electron/client/journal.js";
+import { moveMember } from "../../electron/client/receipts.js";
+import { ClientState } from "../../electron/client/state.js";
+import type { DeviceId } from "../../shared/ids.js";
+import { compareMessages } from "../../shared/message-order.js";
+import type { SequencedEntry } from "../../shared/protocol.js";
+import { ids, MapStore, Stage, StillClock } from "./stage.js";
+
+const own = "0a".repeat(16) as DeviceId;
+const bobs = "0b".repeat(16) as DeviceId;
+
+async function openCore(store: MapStore): Promise<Core> {
+  const clock = new StillClock();
+  const state = await ClientState.load(store);
+  state.account = {
+    userId: ids.alice,
+    deviceId: own,
+    handle: "alice",
+    displayName: "Alice",
+    relay: "relay",
+  };
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const ports = { store, clock, log } as unknown as Core["ports"];
+  return {
+    ports,
+    options: { relayUrl: "", deviceName: "" },
+    state,
+    journal: new Journal(store),
+    events: new Emitter(log),
+    hlc: new HybridClock(clock),
+  };
+}
+
+/** Who wrote the entries of a log, in its order. */
+const authors = fc.array(fc.constantFrom("alice" as const, "bob" as const), {
+  minLength: 1,
+  maxLength: 25,
+});
+/** What happens next: an entry comes directly, or a piece of the log comes from the relay. */
+const happening = fc.oneof(
+  fc.record({ kind: fc.constant("direct" as const), index: fc.nat(24) }),
+  fc.record({
+    kind: fc.constant("log" as const),
+    from: fc.nat(24),
+    count: fc.integer({ min: 1, max: 8 }),
+  }),
+  fc.record({
+    kind: fc.constant("places" as const),
+    from: fc.nat(24),
+    count: fc.integer({ min: 1, max: 8 }),
+  }),
+  fc.record({ kind: fc.constant("restart" as const) }),
+);
+
+describe("merging what comes directly with what the relay tells", () => {
+  test("ends with the log, each entry once, whatever came when", async () => {
+    await fc.assert(
+      fc.asyncProperty(authors, fc.array(happening, { maxLength: 30 }), async (writers, course) => {
+        const store = new MapStore();
+        let core = await openCore(store);
+        await core.journal.run(() => meet(core, new Stage().talk()));
+
+        // All own texts are queued first; they are in the log in the order they were written.
+        const counts = { alice: 0, bob: 0 };
+        const log: SequencedEntry[] = [];
+        for (const [index, who] of writers.entries()) {
+          const n = ++counts[who];
+          const deviceId = who === "alice" ? own : bobs;
+          const userId = ids[who];
+          let payload = encodeContent({
+            clock: { wall: 1_800_000_000_000 + index, counter: 0 },
+            sentAt: index,
+            text: `entry ${index}`,
+          });
+          if (who === "alice") {
+            await core.journal.run(() => addOwn(core, ids.talk, `entry ${index}`));
+            payload = core.state.conversation(ids.talk).tail.at(-1)?.payload ?? payload;
+          }
+          log.push({ seq: index + 1, userId, deviceId, n, at: index, payload });
+        }
+        const give = (entries: readonly SequencedEntry[], placed: boolean) =>
+          core.journal.run(() =>
+            addSequenced(
+              core,
+              ids.talk,
+              placed
+                ? entries.map(({ seq, deviceId, n, at }) => ({ seq, deviceId, n, at }))
+                : entries,
+            ),
+          );
+
+        for (const event of course) {
+          if (event.kind === "restart") {
+            core = await openCore(store);
+          } else if (event.kind === "direct") {
+            const entry = log[event.index];
+            if (entry?.deviceId !== bobs) continue;
+            const signature = new Uint8Array(64);
+            await core.journal.run(() => addDirect(core, ids.talk, { ...entry, signature }));
+          } else {
+            await give(log.slice(event.from, event.from + event.count), event.kind === "places");
+          }
+          const shown = await listMessages(core, { conversationId: ids.talk, limit: 500 });
+          expect(new Set(shown.map(({ messageId }) => messageId)).size).toBe(shown.length);
+          expect([...shown].sort(compareMessages)).toEqual(shown);
+        }
+
+        await give(log, false);
+        const shown = await listMessages(core, { conversationId: ids.talk, limit: 500 });
+        expect(shown.map(({ seq, text }) => [seq, text])).toEqual(
+          log.map(({ seq }) => [seq, `entry ${seq - 1}`]),
+        );
+        const { row, tail } = core.state.conversation(ids.talk);
+        expect(tail).toEqual([]);
+        expect(row).toMatchObject({ upTo: log.length, head: log.length, unread: counts.bob });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("pages before and after any message join without a gap or an overlap", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 10 }),
+        fc.integer({ min: 1, max: 15 }),
+        async (logged, waiting, limit) => {
+          const core = await openCore(new MapStore());
+          await core.journal.run(() => meet(core, new Stage().talk()));
+          for (let i = 0; i < logged + waiting; i++) {
+            await core.journal.run(() => addOwn(core, ids.talk, `entry ${i}`));
+          }
+          const places = Array.from({ length: logged }, (_, i) => ({
+            seq: i + 1,
+            deviceId: own,
+            n: i + 1,
+            at: 0,
+          }));
+          await core.journal.run(() => addSequenced(core, ids.talk, places));
+          const all = await listMessages(core, { conversationId: ids.talk, limit: 500 });
+          expect(all.map(({ text }) => text)).toEqual(all.map((_, i) => `entry ${i}`));
+          for (const [index, { messageId }] of all.entries()) {
+            const at = { conversationId: ids.talk, limit };
+            const before = await listMessages(core, { ...at, before: messageId });
+            const after = await listMessages(core, { ...at, after: messageId });
+            expect(before).toEqual(all.slice(Math.max(0, index - limit), index));
+            expect(after).toEqual(all.slice(index + 1, index + 1 + limit));
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+test("cursors never run back", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.nat(30), fc.nat(30))), async (moves) => {
+      const core = await openCore(new MapStore());
+      await core.journal.run(() => meet(core, new Stage().talk()));
+      let most = { deliveredUpTo: 0, readUpTo: 0 };
+      for (const [deliveredUpTo, readUpTo] of moves) {
+        const moved = { userId: ids.bob, deliveredUpTo, readUpTo };
+        await core.journal.run(() => moveMember(core, ids.talk, moved));
+        most = {
+          deliveredUpTo: Math.max(most.deliveredUpTo, deliveredUpTo),
+          readUpTo: Math.max(most.readUpTo, readUpTo),
+        };
+        const { members } = core.state.conversation(ids.talk).row;
+        expect(members.find(({ userId }) => userId === ids.bob)).toMatchObject(most);
+      }
+    }),
+  );
+});
+
+test("a hybrid clock grows with every reading, whatever the wall clock does and others say", () => {
+  const step = fc.oneof(
+    fc.record({ jump: fc.integer({ min: -600_000, max: 600_000 }) }),
+    fc.record({ seen: fc.integer({ min: -900_000, max: 900_000 }), counter: fc.nat(0xffff) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step), (steps) => {
+      let now = 1_800_000_000_000;
+      const clock = new HybridClock({
+        now: () => now,
+        monotonic: () => now,
+        after: () => ({ cancel() {} }),
+      });
+      let last = clockText(clock.next());
+      for (const each of steps) {
+        if ("jump" in each) now += each.jump;
+        else clock.see({ wall: now + each.seen, counter: each.counter });
+        const next = clockText(clock.next());
+        expect(next > last).toBe(true);
+        last = next;
+      }
+    }),
+  );
+});
+
+test("back-off grows to its bound and never spreads beyond it", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 1_000 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (attempt, random) => {
+        const wait = backoffMs(attempt, random);
+        expect(wait).toBeGreaterThanOrEqual(250);
+        expect(wait).toBeLessThanOrEqual(30_000);
+        expect(backoffMs(attempt + 1, random)).toBeGreaterThanOrEqual(wait);
+      },
+    ),
+  );
+});

@@ -1,0 +1,224 @@
+/** What the client does when the relay or the disk does not do as it should. */
+import { expect, test } from "vitest";
+import { encodeContent } from "../../electron/client/content.js";
+import { DovetailError } from "../../shared/errors.js";
+import type { DeviceId } from "../../shared/ids.js";
+import { ids, RELAY, Stage, settled } from "./stage.js";
+
+const device = "dd".repeat(16) as DeviceId;
+const payload = (text: string) =>
+  encodeContent({ clock: { wall: 1_800_000_000_000, counter: 0 }, sentAt: 1, text });
+const entry = (seq: number, text = `entry ${seq}`) => ({
+  seq,
+  userId: ids.bob,
+  deviceId: device,
+  n: seq,
+  at: 1,
+  payload: payload(text),
+});
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "no error",
+    (error: DovetailError) => error.code,
+  );
+
+test.each([
+  ["bytes that are no frame", Uint8Array.of(0xff, 1, 2)],
+  ["nothing", new Uint8Array()],
+  ["a frame cut short", Uint8Array.of(41, 0x80)],
+])("%s from the relay: the connection is left and made anew", async (_what, bytes) => {
+  const stage = await Stage.withTalk();
+  await stage.tellRaw(bytes);
+  expect((await stage.client.call("connection.get", {})).error).toBe("malformed_frame");
+  await stage.clock.pass(1_000);
+  expect(stage.dialled).toBe(2);
+});
+
+test("a welcome before the proof is not believed", async () => {
+  const stage = await Stage.open();
+  const registered = codeOf(
+    stage.client.call("account.register", { handle: "alice", displayName: "Alice" }),
+  );
+  await settled();
+  await stage.tell({
+    type: "welcome",
+    userId: ids.alice,
+    deviceId: device,
+    handle: "alice",
+    displayName: "Alice",
+    now: 0,
+    heartbeatMs: 1,
+    iceServers: [],
+  });
+  expect(await registered).toBe("unexpected_frame");
+  expect(await stage.client.call("account.get", {})).toBeNull();
+});
+
+test("a relay of another name gets no signature", async () => {
+  const stage = await Stage.withTalk();
+  await stage.hangUp();
+  await stage.clock.pass(60_000);
+  await stage.challenge("somebody-else");
+  expect(stage.has("authenticate")).toBe(false);
+  expect((await stage.client.call("connection.get", {})).error).toBe("wrong_relay");
+});
+
+test("a taken handle is told, and the next try may take another", async () => {
+  const stage = await Stage.open();
+  const first = codeOf(stage.client.call("account.register", { handle: "bob", displayName: "B" }));
+  await settled();
+  await stage.challenge();
+  await stage.tell({
+    type: "error",
+    requestId: null,
+    code: "handle_taken",
+    message: "taken",
+    retryAfterMs: null,
+    expected: null,
+  });
+  expect(await first).toBe("handle_taken");
+  expect((await stage.client.call("connection.get", {})).relay).toBe("offline");
+  const second = stage.client.call("account.register", { handle: "alice", displayName: "Alice" });
+  await settled();
+  await stage.challenge();
+  await stage.welcome();
+  expect((await second).handle).toBe("alice");
+});
+
+test("a silent relay is left after two heartbeats", async () => {
+  const stage = await Stage.withTalk();
+  await stage.clock.pass(11_000);
+  expect(stage.has("ping")).toBe(true);
+  expect(stage.dialled).toBe(1);
+  await stage.clock.pass(11_000);
+  expect(stage.dialled).toBe(2);
+});
+
+test("a full disk: the message is refused in words, nothing of it is shown or sent, and later all is well", async () => {
+  const stage = await Stage.withTalk();
+  stage.store.failure = new DovetailError("disk_full");
+  expect(await codeOf(stage.send("lost?"))).toBe("disk_full");
+  expect(await stage.messages()).toEqual([]);
+  expect(stage.has("append")).toBe(false);
+  stage.store.failure = null;
+  await stage.send("kept");
+  await settled();
+  expect(stage.last("append").entries.map(({ n }) => n)).toEqual([1]);
+});
+
+test("what arrives while the disk is full is not passed over: it is asked for again", async () => {
+  const stage = await Stage.withTalk();
+  stage.store.failure = new DovetailError("disk_full");
+  await stage.tell({ type: "entries", stamp: 7, conversationId: ids.talk, entries: [entry(1)] });
+  stage.store.failure = null;
+  await stage.clock.pass(60_000);
+  await stage.challenge();
+  await stage.tell({
+    type: "welcome",
+    userId: ids.alice,
+    deviceId: stage.key.deviceId,
+    handle: "alice",
+    displayName: "Alice",
+    now: 0,
+    heartbeatMs: 15_000,
+    iceServers: [],
+  });
+  expect(stage.last("getChanges").after).toBeLessThan(7);
+});
+
+test("a gap in what is pushed is fetched before anything after it is shown", async () => {
+  const stage = await Stage.withTalk();
+  await stage.tell({ type: "entries", stamp: 2, conversationId: ids.talk, entries: [entry(3)] });
+  expect(await stage.messages()).toEqual([]);
+  expect(stage.last("getEntries").fromSeq).toBe(1);
+  await stage.answer("getEntries", {
+    type: "page",
+    head: 3,
+    entries: [entry(1), entry(2), entry(3)],
+  });
+  expect((await stage.messages()).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+});
+
+test("the same entries twice, or older ones again, change nothing", async () => {
+  const stage = await Stage.withTalk();
+  for (const stamp of [2, 3]) {
+    await stage.tell({
+      type: "entries",
+      stamp,
+      conversationId: ids.talk,
+      entries: [entry(1), entry(2)],
+    });
+  }
+  expect((await stage.messages()).map(({ text }) => text)).toEqual(["entry 1", "entry 2"]);
+  expect(stage.events.filter(({ event }) => event === "message.added")).toHaveLength(2);
+});
+
+test("an entry of a newer version keeps its place and says what it needs", async () => {
+  const stage = await Stage.withTalk();
+  const strange = { ...entry(1), payload: Uint8Array.of(0xfe, 0xdc) };
+  await stage.tell({
+    type: "entries",
+    stamp: 2,
+    conversationId: ids.talk,
+    entries: [strange, entry(2)],
+  });
+  const [first, second] = await stage.messages();
+  expect(first?.text).toMatch(/newer version/);
+  expect(second?.text).toBe("entry 2");
+});
+
+test("a refused append is tried again with back-off and never given up", async () => {
+  const stage = await Stage.withTalk();
+  await stage.send("stubborn");
+  await settled();
+  for (let round = 0; round < 3; round++) {
+    const before = stage.sent.filter(({ type }) => type === "append").length;
+    await stage.answer("append", {
+      type: "error",
+      code: "storage_failed",
+      message: "",
+      retryAfterMs: 1_000,
+      expected: null,
+    });
+    expect((await stage.messages())[0]?.state).toBe("queued");
+    await stage.clock.pass(8_000);
+    await stage.answerPing();
+    expect(stage.sent.filter(({ type }) => type === "append").length).toBe(before + 1);
+  }
+  await stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1 }] });
+  expect((await stage.messages())[0]).toMatchObject({ state: "sent", seq: 1 });
+});
+
+test("an answer with too few places is not believed", async () => {
+  const stage = await Stage.withTalk();
+  await stage.send("one");
+  await settled();
+  await stage.answer("append", { type: "appended", places: [] });
+  expect((await stage.messages())[0]?.state).toBe("queued");
+});
+
+test("restarted after sending: what was queued is still there and goes out again under its origin", async () => {
+  const stage = await Stage.withTalk();
+  const { messageId } = await stage.send("before the crash");
+  await settled();
+  const first = stage.last("append").entries;
+  await stage.start();
+  await stage.challenge(RELAY);
+  await stage.welcome();
+  await stage.answerPresence([]);
+  expect((await stage.messages())[0]).toMatchObject({ messageId, state: "queued" });
+  expect(stage.last("append").entries).toEqual(first);
+});
+
+test("a profile restored from an older copy adopts its own entries and numbers on from them", async () => {
+  const stage = await Stage.withTalk();
+  const own = {
+    ...entry(1, "from the lost copy"),
+    userId: ids.alice,
+    deviceId: stage.key.deviceId,
+  };
+  await stage.tell({ type: "entries", stamp: 2, conversationId: ids.talk, entries: [own] });
+  await stage.send("next");
+  await settled();
+  expect(stage.last("append").entries[0]?.n).toBe(2);
+});
