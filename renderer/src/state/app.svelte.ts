@@ -76,7 +76,10 @@ export class App {
   }
 
   async openWith(handle: string): Promise<void> {
-    await this.attempt(async () => this.select(await this.conversations.open(handle)));
+    await this.attempt(async () => {
+      this.select(await this.conversations.open(handle));
+      await this.presence.ask([handle]);
+    });
   }
 
   /** The next (1) or previous (-1) conversation in the list. */
