@@ -4,9 +4,7 @@
  */
 import { EventEmitter } from "node:events";
 import { vi } from "vitest";
-import { contents, session as emptySession } from "./electron-double.js";
-
-export { ipcMain, protocol, shell } from "./electron-double.js";
+import { contents, session as emptySession, ipcMain, protocol, shell } from "./electron-double.js";
 
 /** What happened, in order. */
 export const story: string[] = [];
@@ -41,11 +39,11 @@ export const app = Object.assign(new EventEmitter(), {
   exit: (code: number) => exited(code),
   quit: () => app.emit("before-quit", { preventDefault: () => undefined }),
 });
-export const session = { defaultSession: emptySession() };
+const session = { defaultSession: emptySession() };
 export const dialog = { showErrorBox: vi.fn(), showMessageBox: vi.fn(async () => undefined) };
 export const nativeTheme = { themeSource: "system", shouldUseDarkColors: false };
-export const screen = { getAllDisplays: () => [] };
-export const safeStorage = {
+const screen = { getAllDisplays: () => [] };
+const safeStorage = {
   isAsyncEncryptionAvailable: async () => world.keyStore,
   getSelectedStorageBackend: () => "gnome_libsecret",
   encryptStringAsync: async (text: string) => Buffer.from(text),
@@ -55,18 +53,18 @@ export const safeStorage = {
   }),
 };
 
-export const Menu = {
+const Menu = {
   buildFromTemplate: () => ({}),
   setApplicationMenu: () => undefined,
 };
 
-export class Tray extends EventEmitter {
+class Tray extends EventEmitter {
   setToolTip(): void {}
   setContextMenu(): void {}
   destroy(): void {}
 }
 
-export class Notification extends EventEmitter {}
+class Notification extends EventEmitter {}
 
 class Port extends EventEmitter {
   start(): void {}
@@ -74,7 +72,7 @@ class Port extends EventEmitter {
   postMessage(): void {}
 }
 
-export class MessageChannelMain {
+class MessageChannelMain {
   readonly port1 = new Port();
   readonly port2 = new Port();
 }
@@ -95,7 +93,7 @@ export const windowAt = (url: string): BrowserWindow => {
   return window;
 };
 
-export class BrowserWindow extends EventEmitter {
+class BrowserWindow extends EventEmitter {
   #url = "";
   shown = false;
   destroyed = false;
@@ -127,3 +125,21 @@ export class BrowserWindow extends EventEmitter {
   isMaximized = () => false;
   getNormalBounds = () => ({ x: 0, y: 0, width: 800, height: 600 });
 }
+
+/** What `import … from "electron"` gives. */
+export const electron = {
+  app,
+  BrowserWindow,
+  dialog,
+  ipcMain,
+  Menu,
+  MessageChannelMain,
+  nativeTheme,
+  Notification,
+  protocol,
+  safeStorage,
+  screen,
+  session,
+  shell,
+  Tray,
+};

@@ -5,19 +5,19 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { fileModeProtector } from "../../electron/node/device-keys.js";
 import { openProfileClient } from "../../electron/node/profile.js";
 import { handler } from "./electron-double.js";
-import * as electron from "./electron-start-double.js";
+import * as double from "./electron-start-double.js";
 import { silentLog, temporaryFolder } from "./helpers.js";
 
-vi.mock("electron", () => electron);
+vi.mock("electron", () => double.electron);
 
 /** Nobody listens on the discard port: the app starts all the same. */
 const NO_RELAY = "ws://127.0.0.1:9";
 const argv = process.argv;
 
 beforeEach(() => {
-  electron.dialog.showErrorBox.mockClear();
-  electron.dialog.showMessageBox.mockClear();
-  Object.assign(electron.world, { onlyInstance: true, keyStore: true });
+  double.dialog.showErrorBox.mockClear();
+  double.dialog.showMessageBox.mockClear();
+  Object.assign(double.world, { onlyInstance: true, keyStore: true });
   vi.spyOn(process.stderr, "write").mockReturnValue(true);
 });
 afterEach(() => {
@@ -28,9 +28,9 @@ afterEach(() => {
 
 /** Gives the code with which the app will have ended. */
 async function start(profile: string, relay: string[] = ["--relay", NO_RELAY]) {
-  electron.reset();
+  double.reset();
   vi.resetModules();
-  const ended = electron.ending();
+  const ended = double.ending();
   process.argv = ["/opt/dovetail", "--profile", profile, ...relay];
   await import("../../electron/main.js");
   return { ended };
@@ -38,7 +38,7 @@ async function start(profile: string, relay: string[] = ["--relay", NO_RELAY]) {
 
 const shown = () =>
   vi.waitFor(() => {
-    const window = electron.windowAt("app://dovetail/");
+    const window = double.windowAt("app://dovetail/");
     expect(window.shown).toBe(true);
     return window;
   });
@@ -58,8 +58,8 @@ test("starts guarded, answers the renderer, and leaves the profile free when it 
   const { ended } = await start(profile);
   const window = await shown();
   // What comes too late when it comes after `ready` has come before it.
-  expect(electron.story.slice(0, 3)).toEqual(["path userData", "sandbox", "ready"]);
-  expect(electron.windowAt("app://direct/window.html").shown).toBe(false);
+  expect(double.story.slice(0, 3)).toEqual(["path userData", "sandbox", "ready"]);
+  expect(double.windowAt("app://direct/window.html").shown).toBe(false);
 
   const renderer = { senderFrame: { url: "app://dovetail/", parent: null } };
   const reply = await handler("ipc dovetail:call")(renderer, "settings.set", { theme: "dark" });
@@ -68,12 +68,12 @@ test("starts guarded, answers the renderer, and leaves the profile free when it 
     "dovetail:event",
     expect.objectContaining({ event: "settings.changed" }),
   ]);
-  expect(electron.nativeTheme.themeSource).toBe("dark");
+  expect(double.nativeTheme.themeSource).toBe("dark");
 
   await expect(openElsewhere(profile)).rejects.toMatchObject({ code: "profile_in_use" });
-  electron.app.quit();
+  double.app.quit();
   expect(await ended).toBe(0);
-  expect(electron.windowAt("app://direct/window.html").destroyed).toBe(true);
+  expect(double.windowAt("app://direct/window.html").destroyed).toBe(true);
   const other = await openElsewhere(profile);
   expect(await other.call("settings.get", {})).toMatchObject({ theme: "dark" });
   await other.close();
@@ -90,19 +90,19 @@ test("closing the window hides it where there is a tray, and the second start sh
     },
   });
   expect([prevented, window.shown]).toEqual([true, false]);
-  electron.app.emit("second-instance");
+  double.app.emit("second-instance");
   await shown();
-  electron.app.quit();
+  double.app.quit();
   expect(await ended).toBe(0);
   vi.unstubAllEnvs();
 });
 
 test("a second instance ends without a window or a word", async () => {
-  electron.world.onlyInstance = false;
+  double.world.onlyInstance = false;
   const { ended } = await start(await temporaryFolder());
   expect(await ended).toBe(0);
-  expect(electron.story).toEqual(["path userData"]);
-  expect(electron.dialog.showErrorBox).not.toHaveBeenCalled();
+  expect(double.story).toEqual(["path userData"]);
+  expect(double.dialog.showErrorBox).not.toHaveBeenCalled();
 });
 
 test("remembers its relay, so that the next start needs no option", async () => {
@@ -110,7 +110,7 @@ test("remembers its relay, so that the next start needs no option", async () => 
   for (const relay of [["--relay", NO_RELAY], []]) {
     const { ended } = await start(profile, relay);
     await shown();
-    electron.app.quit();
+    double.app.quit();
     expect(await ended).toBe(0);
   }
   expect(JSON.parse(await readFile(join(profile, "desktop.json"), "utf8"))).toMatchObject({
@@ -138,19 +138,19 @@ test.each<[string, string[], (profile: string) => Promise<unknown>, RegExp]>([
   await prepare(profile);
   const { ended } = await start(profile, relay);
   expect(await ended).toBe(1);
-  expect(electron.dialog.showErrorBox.mock.calls).toEqual([
+  expect(double.dialog.showErrorBox.mock.calls).toEqual([
     ["Dovetail cannot start", expect.stringMatching(says)],
   ]);
 });
 
 test("without a key store it says so, once for a profile", async () => {
   const profile = await temporaryFolder();
-  electron.world.keyStore = false;
+  double.world.keyStore = false;
   for (const _start of ["first", "second"]) {
     const { ended } = await start(profile);
     await shown();
-    electron.app.quit();
+    double.app.quit();
     expect(await ended).toBe(0);
   }
-  expect(electron.dialog.showMessageBox).toHaveBeenCalledTimes(1);
+  expect(double.dialog.showMessageBox).toHaveBeenCalledTimes(1);
 });
