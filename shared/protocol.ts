@@ -93,7 +93,6 @@ export type HandedIn = Infer<typeof handedIn>;
 
 const placement = struct({ seq, deviceId, n: uint(), at: milliseconds });
 /** What became of an entry whose payload the receiver has already. */
-export type Placement = Infer<typeof placement>;
 
 const presence = struct({
   userId,

@@ -261,6 +261,8 @@ export class Delivery {
 
   /** The outbox never gives up: it waits and tries again. */
   #pause(course: Course, error: DovetailError): void {
+    // The next connection begins anew.
+    if (error.code === "relay_unreachable") return;
     const { clock, random, log } = this.#core.ports;
     course.failures++;
     const wait = Math.max(backoffMs(course.failures, random.fraction()), error.retryAfterMs ?? 0);

@@ -166,7 +166,15 @@ export class DirectPath {
     }
     const entry = { userId, deviceId, n, payload, signature };
     await this.#core.journal.run(() => addDirect(this.#core, conversationId, entry));
-    link.send({ type: "stored", conversationId, ns: [n] });
+    // Not awaited: entries that follow are stored meanwhile and share the write.
+    this.#core.journal.flush().then(
+      () => link.send({ type: "stored", conversationId, ns: [n] }),
+      (error: unknown) => {
+        this.#core.ports.log.warn("an entry is not on disk", {
+          code: DovetailError.from(error).code,
+        });
+      },
+    );
   }
 
   async #read(

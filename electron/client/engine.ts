@@ -120,7 +120,7 @@ export class Engine {
 
   /** Entries were stored, or a conversation became known. */
   #changed(id: ConversationId): void {
-    this.#reports.report(id);
+    this.#reports.stored(id);
     void this.presence.follow();
   }
 

@@ -66,7 +66,10 @@ export interface DirectEntry extends Origin {
   readonly signature: Uint8Array;
 }
 
-/** Stores an entry that came over a direct channel. Doubles change nothing. */
+/**
+ * Stores an entry that came over a direct channel. Doubles change nothing. To be flushed before it
+ * is acknowledged.
+ */
 export async function addDirect(
   core: Core,
   conversationId: ConversationId,
@@ -97,6 +100,8 @@ export async function addDirect(
   };
   return {
     writes: [putConversation(row), putTail(conversationId, added)],
+    // Shown at once, acknowledged when flushed.
+    durable: false,
     apply() {
       conversation.row = row;
       insert(conversation.tail, added);
@@ -167,11 +172,13 @@ export function addSequenced(
     });
   }
   if (row === conversation.row && steps.length === 0) {
-    return { writes: putStamp(core, stamp), apply: () => reachStamp(core, stamp) };
+    return { writes: putStamp(core, stamp), durable: false, apply: () => reachStamp(core, stamp) };
   }
   const writes = steps.flatMap((step) => writesOf(conversationId, step));
   return {
     writes: [...writes, putConversation(row), ...putStamp(core, stamp)],
+    // The relay has them for certain, and the position that asks for them again is lost with them.
+    durable: false,
     apply() {
       conversation.row = row;
       reachStamp(core, stamp);

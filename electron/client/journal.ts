@@ -1,11 +1,15 @@
 import type { KeyValue, Write } from "../../shared/key-value.js";
+import { keys } from "./rows.js";
+
+const NOTHING = new Uint8Array();
 
 /** A change of the profile: what to write, and what to do once it is written. */
 export interface Change<T> {
   readonly writes: readonly Write[];
   /**
-   * Whether to wait for the disk (default). Without, a power loss may take the change back: only for
-   * what can be learned again.
+   * Whether to wait for the disk (default). Without, a power loss may take the change back, together
+   * with all later ones: only for what can be learned again, and what has to be on disk before it is
+   * acknowledged to somebody calls {@link Journal.flush} in between.
    */
   readonly durable?: boolean;
   /** Changes memory and tells the user interface. Runs only after the writes succeeded. */
@@ -20,6 +24,9 @@ export interface Change<T> {
 export class Journal {
   readonly #store: KeyValue;
   #last: Promise<unknown> = Promise.resolve();
+  #runningFlush: Promise<void> = Promise.resolve();
+  /** Asked for, not begun. */
+  #nextFlush: Promise<void> | null = null;
 
   constructor(store: KeyValue) {
     this.#store = store;
@@ -38,8 +45,23 @@ export class Journal {
     return result;
   }
 
+  /**
+   * Resolves when all that was applied so far is on disk: the store keeps its writes in order, so one
+   * durable write carries those before it. Whoever asks while one is running shares the next.
+   */
+  flush(): Promise<void> {
+    this.#nextFlush ??= this.#runningFlush.then(() => {
+      this.#nextFlush = null;
+      const flush = this.#store.batch([{ type: "put", key: keys.flushed, value: NOTHING }]);
+      this.#runningFlush = flush.catch(() => undefined);
+      return flush;
+    });
+    return this.#nextFlush;
+  }
+
   /** Resolves when all changes so far are done. */
   async idle(): Promise<void> {
     await this.#last;
+    await this.#runningFlush;
   }
 }

@@ -49,7 +49,7 @@ export async function moveMember(
     !after ||
     (after.deliveredUpTo === before.deliveredUpTo && after.readUpTo === before.readUpTo)
   ) {
-    return { writes: putStamp(core, stamp), apply: () => reachStamp(core, stamp) };
+    return { writes: putStamp(core, stamp), durable: false, apply: () => reachStamp(core, stamp) };
   }
   let row: ConversationRow = {
     ...conversation.row,
@@ -63,6 +63,8 @@ export async function moveMember(
   const retold = moved.userId === state.self.userId ? [] : await ownBetween(core, row, from, to);
   return {
     writes: [putConversation(row), ...putStamp(core, stamp)],
+    // The relay keeps cursors; what is lost of them here it tells again.
+    durable: false,
     apply() {
       conversation.row = row;
       reachStamp(core, stamp);

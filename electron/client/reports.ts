@@ -7,11 +7,15 @@ import type { Core } from "./core.js";
 import { moveMember } from "./receipts.js";
 import type { RelayLink } from "./relay-link.js";
 
+/** Messages come in flurries: one report for what arrives within this time. */
+const GATHER_MS = 30;
+
 export class Reports {
   readonly #core: Core;
   readonly #relay: RelayLink;
   /** One report a conversation is on its way; what moves meanwhile goes with the next. */
   readonly #reporting = new Set<ConversationId>();
+  readonly #soon = new Map<ConversationId, Timer>();
   readonly #timers = new Set<Timer>();
   #failures = 0;
 
@@ -25,13 +29,25 @@ export class Reports {
     for (const id of this.#core.state.conversations.keys()) this.report(id);
   }
 
-  /** To be called when something was stored or read. */
+  /** Something was stored: to be told soon, with what follows it closely. */
+  stored(id: ConversationId): void {
+    if (!this.#reporting.has(id) && !this.#soon.has(id) && this.#cursors(id)) {
+      this.#soon.set(
+        id,
+        this.#core.ports.clock.after(GATHER_MS, () => this.report(id)),
+      );
+    }
+  }
+
+  /** Tells what the relay does not know yet, if there is anything. */
   report(id: ConversationId): void {
+    this.#soon.get(id)?.cancel();
+    this.#soon.delete(id);
     if (this.#relay.connected && !this.#reporting.has(id) && this.#cursors(id)) void this.#send(id);
   }
 
   close(): void {
-    for (const timer of this.#timers) timer.cancel();
+    for (const timer of [...this.#timers, ...this.#soon.values()]) timer.cancel();
   }
 
   /** What the relay does not know yet; null where there is nothing that anybody waits for. */
@@ -49,6 +65,8 @@ export class Reports {
     this.#reporting.add(id);
     try {
       for (let cursors = this.#cursors(id); cursors; cursors = this.#cursors(id)) {
+        // "Delivered" means that it is on disk here.
+        await this.#core.journal.flush();
         await this.#relay.request("moveCursors", { conversationId: id, ...cursors });
         const moved = { userId: this.#core.state.self.userId, ...cursors };
         await this.#core.journal.run(() => moveMember(this.#core, id, moved));

@@ -144,6 +144,8 @@ export const keys = {
   account: "account",
   settings: "settings",
   stamp: "stamp",
+  /** Holds nothing: writing it durably carries what was written before it. */
+  flushed: "flushed",
   people: "person/",
   person: (user: UserId) => `person/${user}`,
   conversations: "conversation/",
