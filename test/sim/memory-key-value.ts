@@ -1,0 +1,177 @@
+/**
+ * A disk that loses power, and the ordered store on it. A write is at first only in the machine's
+ * memory, as LevelDB's without `sync`; a durable one puts itself and all before it on the platter.
+ */
+import { DovetailError } from "../../shared/errors.js";
+import type { KeyValue, Range, Write } from "../../shared/key-value.js";
+
+/** When an answer of the disk comes. `after` calls back from the world's event queue. */
+export interface DiskTiming {
+  after(delayMs: number, callback: () => void): void;
+  readMs(): number;
+  writeMs(): number;
+}
+
+/** Keys are ASCII (shared/key-value.ts), so the order of strings is that of their UTF-8 bytes. */
+class Rows {
+  readonly #values = new Map<string, Uint8Array>();
+  readonly #keys: string[] = [];
+
+  get(key: string): Uint8Array | undefined {
+    return this.#values.get(key)?.slice();
+  }
+
+  apply(writes: readonly Write[]): void {
+    for (const write of writes) {
+      const known = this.#values.has(write.key);
+      if (write.type === "put") {
+        if (!known) this.#keys.splice(this.#place(write.key), 0, write.key);
+        this.#values.set(write.key, write.value);
+      } else if (known) {
+        this.#keys.splice(this.#place(write.key), 1);
+        this.#values.delete(write.key);
+      }
+    }
+  }
+
+  range({ from, to, reverse, limit }: Range) {
+    const start = this.#place(from);
+    const end = Math.max(start, this.#place(to));
+    const count = Math.min(limit ?? end - start, end - start);
+    const keys = reverse
+      ? this.#keys.slice(end - count, end).reverse()
+      : this.#keys.slice(start, start + count);
+    return keys.map((key) => ({ key, value: this.get(key) as Uint8Array }));
+  }
+
+  copy(): Rows {
+    const copy = new Rows();
+    for (const key of this.#keys) {
+      copy.#keys.push(key);
+      copy.#values.set(key, this.#values.get(key) as Uint8Array);
+    }
+    return copy;
+  }
+
+  /** Where the first key that is not less stands. */
+  #place(key: string): number {
+    let low = 0;
+    let high = this.#keys.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#keys[middle] as string) < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+interface Pending {
+  readonly writes: readonly Write[];
+  readonly durable: boolean;
+  readonly done: (error?: DovetailError) => void;
+}
+
+/** What outlives a process. At most one store is open on it, as with LevelDB's lock. */
+export class MemoryDisk {
+  /** While set, no write is taken. */
+  full = false;
+  /** Batches that reached the platter, for tests of group commit. */
+  syncs = 0;
+  readonly #timing: DiskTiming | null;
+  /** What a loss of power leaves for certain. */
+  #platter = new Rows();
+  /** What readers see. */
+  #memory = new Rows();
+  #unsynced: (readonly Write[])[] = [];
+  #queue: Pending[] = [];
+  #busy = false;
+  #open: symbol | null = null;
+
+  /** Without a timing every answer is given at once: in the next microtask. */
+  constructor(timing: DiskTiming | null = null) {
+    this.#timing = timing;
+  }
+
+  open(): KeyValue {
+    if (this.#open) throw new DovetailError("profile_in_use");
+    const handle = Symbol();
+    this.#open = handle;
+    const whileOpen = <T>(ms: () => number, give: () => T): Promise<T> =>
+      new Promise((resolve) => {
+        const answer = () => {
+          // To a killed process nothing answers any more.
+          if (this.#open === handle) resolve(give());
+        };
+        if (this.#timing) this.#timing.after(ms(), answer);
+        else answer();
+      });
+    const readMs = () => this.#timing?.readMs() ?? 0;
+    return {
+      get: (key) => whileOpen(readMs, () => this.#memory.get(key)),
+      range: (range) => whileOpen(readMs, () => this.#memory.range(range)),
+      batch: (writes, durable = true) =>
+        new Promise((resolve, reject) => {
+          if (this.#open !== handle) return;
+          const owned = writes.map((write) =>
+            write.type === "put" ? { ...write, value: write.value.slice() } : write,
+          );
+          const done = (error?: DovetailError) => (error ? reject(error) : resolve());
+          this.#queue.push({ writes: owned, durable, done });
+          this.#work();
+        }),
+      close: () =>
+        whileOpen(readMs, () => {
+          this.#open = null;
+        }),
+    };
+  }
+
+  /**
+   * The power goes, or the process is killed. Of the batches that were not yet on the platter the
+   * first few survive, as many as `keep` says of how many; each is whole or gone.
+   */
+  crash(keep: (batches: number) => number = () => 0): void {
+    const uncertain = [...this.#unsynced, ...this.#queue.map(({ writes }) => writes)];
+    const kept = uncertain.slice(0, keep(uncertain.length));
+    for (const writes of kept) this.#platter.apply(writes);
+    this.#memory = this.#platter.copy();
+    this.#unsynced = [];
+    this.#queue = [];
+    this.#busy = false;
+    this.#open = null;
+  }
+
+  /** Rows as a reader of the platter alone would find them: what is certain at this moment. */
+  certain(range: Range): readonly { readonly key: string; readonly value: Uint8Array }[] {
+    return this.#platter.range(range);
+  }
+
+  /** One batch after another, as LevelDB's single log file takes them. */
+  #work(): void {
+    const next = this.#queue[0];
+    if (this.#busy || !next) return;
+    this.#busy = true;
+    const finish = () => {
+      if (this.#queue[0] !== next) return;
+      this.#queue.shift();
+      this.#busy = false;
+      next.done(this.#take(next));
+      this.#work();
+    };
+    if (this.#timing) this.#timing.after(this.#timing.writeMs(), finish);
+    else finish();
+  }
+
+  #take({ writes, durable }: Pending): DovetailError | undefined {
+    if (this.full) return new DovetailError("disk_full");
+    this.#memory.apply(writes);
+    this.#unsynced.push(writes);
+    if (durable) {
+      for (const batch of this.#unsynced) this.#platter.apply(batch);
+      this.#unsynced = [];
+      this.syncs++;
+    }
+    return undefined;
+  }
+}
