@@ -1,0 +1,150 @@
+/** Any frame that the protocol allows, for property tests. */
+import fc from "fast-check";
+import { type ErrorCode, errorCodes } from "../../shared/errors.js";
+import { idFromBytes } from "../../shared/ids.js";
+import { NONCE_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
+
+const exactly = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const payload = fc.uint8Array({ maxLength: 300 });
+const some = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 5 });
+const orNull = <T>(item: fc.Arbitrary<T>) => fc.option(item, { nil: null });
+const text = (maxLength: number) => fc.string({ unit: "grapheme", maxLength });
+
+const requestId = fc.integer({ min: 0, max: 0xffff_ffff });
+const nonce = requestId;
+/** All four sizes of an integer on the wire, and the values where they meet. */
+const whole = fc.oneof(
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 0x3f, 0x40, 0x3fff, 0x4000, 0x3fff_ffff, 0x4000_0000, 2 ** 53 - 1),
+);
+const id = <T extends string>() => exactly(16).map((raw) => idFromBytes<never>(raw) as T);
+const userId = id<never>();
+const deviceId = id<never>();
+const conversationId = id<never>();
+const version = fc.integer({ min: 0, max: 0xffff });
+const name = text(20);
+const person = fc.record({ userId, handle: name, displayName: name });
+const member = fc.record({
+  userId,
+  handle: name,
+  displayName: name,
+  deliveredUpTo: whole,
+  readUpTo: whole,
+});
+const conversation = fc.record({
+  conversationId,
+  kind: fc.constantFrom("direct" as const, "group" as const, "notes" as const),
+  head: whole,
+  members: some(member),
+});
+const entry = fc.record({ seq: whole, userId, deviceId, n: whole, at: whole, payload });
+const placement = fc.record({ seq: whole, deviceId, n: whole, at: whole });
+const presence = fc.record({ userId, devices: some(deviceId), lastSeen: whole });
+const iceServer = fc.record({
+  urls: some(text(30)),
+  username: orNull(text(10)),
+  credential: orNull(text(10)),
+});
+
+const frame = <const T extends string, M extends object>(
+  type: T,
+  fields: { [K in keyof M]: fc.Arbitrary<M[K]> } = {} as never,
+) => fc.record({ type: fc.constant(type), ...fields } as never) as fc.Arbitrary<{ type: T } & M>;
+
+export const clientFrame = {
+  hello: frame("hello", { version, client: name }),
+  register: frame("register", {
+    handle: name,
+    displayName: name,
+    deviceName: name,
+    publicKey: exactly(PUBLIC_KEY_BYTES),
+    invite: orNull(name),
+    signature: exactly(SIGNATURE_BYTES),
+  }),
+  authenticate: frame("authenticate", { deviceId, signature: exactly(SIGNATURE_BYTES) }),
+  ping: frame("ping", { nonce }),
+  pong: frame("pong", { nonce }),
+  searchUsers: frame("searchUsers", {
+    requestId,
+    prefix: name,
+    limit: fc.integer({ min: 0, max: 50 }),
+  }),
+  openConversation: frame("openConversation", { requestId, userId }),
+  getConversation: frame("getConversation", { requestId, conversationId }),
+  append: frame("append", {
+    requestId,
+    conversationId,
+    entries: some(
+      fc.record({ deviceId, n: whole, signature: orNull(exactly(SIGNATURE_BYTES)), payload }),
+    ),
+    heldBy: some(deviceId),
+  }),
+  getEntries: frame("getEntries", {
+    requestId,
+    conversationId,
+    fromSeq: whole,
+    limit: fc.integer({ min: 0, max: 200 }),
+  }),
+  moveCursors: frame("moveCursors", {
+    requestId,
+    conversationId,
+    deliveredUpTo: whole,
+    readUpTo: whole,
+  }),
+  getChanges: frame("getChanges", {
+    requestId,
+    after: whole,
+    limit: fc.integer({ min: 0, max: 100 }),
+  }),
+  watchPresence: frame("watchPresence", { requestId, userIds: some(userId) }),
+  getPresence: frame("getPresence", { requestId, userIds: some(userId) }),
+  typing: frame("typing", { conversationId, active: fc.boolean() }),
+  signal: frame("signal", { requestId, deviceId, payload }),
+};
+
+export const relayFrame = {
+  challenge: frame("challenge", { version, relay: name, nonce: exactly(NONCE_BYTES) }),
+  welcome: frame("welcome", {
+    userId,
+    deviceId,
+    handle: name,
+    displayName: name,
+    now: whole,
+    heartbeatMs: whole,
+    iceServers: some(iceServer),
+  }),
+  error: frame("error", {
+    requestId: orNull(requestId),
+    code: fc.constantFrom(...(Object.keys(errorCodes) as ErrorCode[])),
+    message: text(40),
+    retryAfterMs: orNull(whole),
+    expected: orNull(whole),
+  }),
+  ping: frame("ping", { nonce }),
+  pong: frame("pong", { nonce }),
+  people: frame("people", { requestId, people: some(person) }),
+  opened: frame("opened", { requestId, conversation }),
+  appended: frame("appended", { requestId, places: some(fc.record({ seq: whole, at: whole })) }),
+  page: frame("page", { requestId, head: whole, entries: some(entry) }),
+  done: frame("done", { requestId }),
+  changes: frame("changes", {
+    requestId,
+    conversations: some(conversation),
+    upTo: whole,
+    more: fc.boolean(),
+  }),
+  presences: frame("presences", { requestId, states: some(presence) }),
+  conversation: frame("conversation", { stamp: whole, conversation }),
+  entries: frame("entries", { stamp: whole, conversationId, entries: some(entry) }),
+  placed: frame("placed", { stamp: whole, conversationId, placements: some(placement) }),
+  cursors: frame("cursors", {
+    stamp: whole,
+    conversationId,
+    userId,
+    deliveredUpTo: whole,
+    readUpTo: whole,
+  }),
+  presence: frame("presence", { presence }),
+  typing: frame("typing", { conversationId, userId, active: fc.boolean() }),
+  signal: frame("signal", { userId, deviceId, payload }),
+};
