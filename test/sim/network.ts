@@ -220,11 +220,11 @@ export class Network {
       state: "connecting",
     };
     this.#ends.set(token, end);
-    const describe = () =>
+    const tellPeer = () =>
       this.time.after(3, () => {
         if (life.alive && end.state !== "closed") events.signal(fromHex(token));
       });
-    if (initiator) describe();
+    if (initiator) tellPeer();
     return {
       signal: (payload) => {
         const peer = this.#ends.get(toHex(payload));
@@ -233,7 +233,7 @@ export class Network {
         end.peer = peer;
         end.line = peer.line ?? new Line(this, () => this.#directPath(device, peer.device));
         if (initiator) this.#join(end, peer, end.line);
-        else describe();
+        else tellPeer();
       },
       send: (message) => {
         const { peer, line } = end;
