@@ -72,7 +72,10 @@ export class Client implements ClientApi {
       hlc: new HybridClock(ports.clock),
     };
     for (const { tail } of state.conversations.values()) {
-      for (const { content } of tail) core.hlc.see(content.clock);
+      for (const { deviceId, content } of tail) {
+        if (deviceId === state.account?.deviceId) core.hlc.resume(content.clock);
+        else core.hlc.see(content.clock);
+      }
     }
     if (state.account && !key) {
       throw new DovetailError("profile_corrupt", "The profile has an account but no device key.");

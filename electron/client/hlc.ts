@@ -39,8 +39,16 @@ export class HybridClock {
     return this.#last;
   }
 
+  /** Another device's reading. */
   see(reading: ClockReading): void {
-    if (reading.wall > this.#clock.now() + MAX_AHEAD_MS) return;
+    if (reading.wall <= this.#clock.now() + MAX_AHEAD_MS) this.resume(reading);
+  }
+
+  /**
+   * A reading that this device gave before it was restarted. However far its clock was set back
+   * meanwhile, what it writes next stands after what it wrote.
+   */
+  resume(reading: ClockReading): void {
     const { wall, counter } = this.#last;
     if (reading.wall > wall || (reading.wall === wall && reading.counter > counter)) {
       this.#last = reading;
