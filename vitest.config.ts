@@ -24,6 +24,8 @@ export default defineConfig({
           name: "real",
           include: REAL,
           maxWorkers: 2,
+          // After the others, which would leave these too little of the machine.
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -1,7 +1,10 @@
 /** The whole of it: pages in a browser, browser hosts, a relay. What two people see. */
 import { type Browser, test as base, expect, type Page } from "@playwright/test";
 import AxeSource from "axe-core";
+import { encodeContent } from "../../electron/client/content.js";
+import { MAX_ENTRIES } from "../../shared/limits.js";
 import { type BrowserHost, type Relay, Scene } from "../real/processes.js";
+import { Client, remote } from "../relay/world.js";
 
 const test = base.extend<{ scene: Scene }>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures' names from the pattern.
@@ -164,6 +167,61 @@ test("a reload shows the same, and a draft is still there", async ({ scene, brow
   await alice.openFirst();
   await expect(alice.message("kept")).toBeVisible();
   await expect(alice.page.getByTestId("composer-input")).toHaveValue("half a thou");
+});
+
+test("100,000 messages that were written while one was away arrive, open at once and scroll", async ({
+  scene,
+  browser,
+}) => {
+  test.setTimeout(180_000);
+  const COUNT = 100_000;
+  const relay = await scene.relay({
+    data: await scene.folder(),
+    args: ["device", "address"].flatMap((whose) => [`--${whose}-rate`, "1000000"]),
+  });
+  const alice = await Seat.take(scene, browser, relay);
+  await alice.signUp("alice", "Alice");
+  const bob = new Client(remote(relay.url));
+  await bob.register("bob");
+  const found = await bob.ask({ type: "searchUsers", prefix: "alice", limit: 1 });
+  if (found.type !== "people" || !found.people[0]) throw new Error("alice is not there");
+  const conversationId = await bob.open(found.people[0].userId);
+  await expect(alice.page.getByTestId("conversation-item")).toHaveCount(1);
+  await alice.host.kill("SIGKILL");
+  for (let first = 1; first <= COUNT; first += MAX_ENTRIES) {
+    const entries = Array.from({ length: MAX_ENTRIES }, (_, i) => ({
+      deviceId: bob.key.deviceId,
+      n: first + i,
+      signature: null,
+      payload: encodeContent({
+        clock: { wall: 1_700_000_000_000 + (first + i) * 60_000, counter: 0 },
+        sentAt: 1_700_000_000_000 + (first + i) * 60_000,
+        text: `message ${first + i} of many`,
+      }),
+    }));
+    await bob.ask({ type: "append", conversationId, entries, heldBy: [] });
+    bob.frames.length = 0;
+  }
+
+  alice.host = await scene.browserHost({ profile: alice.profile, relay: relay.url });
+  await alice.page.goto(alice.host.url);
+  await alice.openFirst();
+  await expect(alice.message(`message ${COUNT} of many`)).toBeVisible({ timeout: 90_000 });
+  // Fetched by now, it opens without the relay's help, and with few elements.
+  await relay.kill();
+  await alice.page.reload();
+  await alice.openFirst();
+  await expect(alice.message(`message ${COUNT} of many`)).toBeVisible();
+  await alice.page.getByTestId("message-list").hover();
+  const first = () =>
+    alice.page
+      .getByTestId("message")
+      .first()
+      .evaluate((row) => Number((row as HTMLElement).dataset.seq));
+  while ((await first()) > COUNT - 2_000) {
+    await alice.page.mouse.wheel(0, -3_000);
+    expect(await alice.page.getByTestId("message").count()).toBeLessThan(150);
+  }
 });
 
 for (const scheme of ["light", "dark"] as const) {
