@@ -190,8 +190,12 @@ export async function readDirectly(
   // A floor speaks for all recipients, so one reader's word is enough only where there is one.
   const others = state.others(conversation.row);
   const alone = others.length === 1 && others[0] === reader;
+  // Earlier ones may have been declined there: only what it is known to have stored can be read.
+  const stored = (entry: TailEntry) =>
+    entry.n === upToN ||
+    (entry.n < upToN && entry.heldBy.some((holder) => holder.userId === reader));
   const read = conversation.tail
-    .filter((entry) => alone && entry.deviceId === deviceId && entry.n <= upToN)
+    .filter((entry) => alone && entry.deviceId === deviceId && stored(entry))
     .filter((entry) => entry.floor !== "read")
     .map((entry): TailEntry => ({ ...entry, floor: "read" }));
   return {
