@@ -170,6 +170,27 @@ export async function locate(
 }
 
 /**
+ * Whether a member's cursor may be moved to an entry that came to it directly: those between may not
+ * have come, as when it missed the log and declined them.
+ */
+async function holdsAllUpTo(
+  core: Core,
+  { row }: Conversation,
+  member: UserId,
+  seq: number,
+): Promise<boolean> {
+  const from = (row.members.find(({ userId }) => userId === member)?.deliveredUpTo ?? 0) + 1;
+  if (seq - from > MAX_RETOLD) return false;
+  const between = await core.ports.store.range({
+    from: keys.log(row.conversationId, from),
+    to: keys.log(row.conversationId, Math.max(from, seq)),
+  });
+  return between
+    .map(({ value }) => logRow.decode(value))
+    .every((entry) => entry.userId === member || entry.floor !== "none");
+}
+
+/**
  * A peer told directly that its user has read this device's entries up to that n. Those that have
  * their place by now are the cursor's affair, which this moves.
  */
@@ -185,6 +206,7 @@ export async function readDirectly(
   const placed = await core.ports.store.get(keys.origin(conversationId, { deviceId, n: upToN }));
   if (placed) {
     const seq = originRow.decode(placed);
+    if (!(await holdsAllUpTo(core, conversation, reader, seq))) return unchanged(undefined);
     return moveMember(core, conversationId, { userId: reader, deliveredUpTo: seq, readUpTo: seq });
   }
   // A floor speaks for all recipients, so one reader's word is enough only where there is one.
