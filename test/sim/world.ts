@@ -13,7 +13,7 @@ import { type Life, Network } from "./network.js";
 import { MachineClock, Prng, VirtualTime } from "./virtual-time.js";
 
 /** Lines of the trace that a violation carries. */
-const TRACE_LINES = 60;
+const TRACE_LINES = Number(process.env.LINES ?? 60);
 
 export interface WorldOptions {
   readonly seed: number;
@@ -136,7 +136,9 @@ export class World {
     return [
       ...this.violations.slice(0, 10),
       `replay: SEED=${this.seed} npx vitest run --project fast test/sim`,
-      ...this.trace.slice(-TRACE_LINES),
+      ...this.trace
+        .slice(-TRACE_LINES)
+        .filter((l) => !process.env.GREP || new RegExp(process.env.GREP).test(l)),
     ].join("\n");
   }
 
