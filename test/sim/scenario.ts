@@ -3,14 +3,14 @@ import { Checker } from "./checker.js";
 import type { Path } from "./network.js";
 import { type Device, World, type WorldOptions } from "./world.js";
 
-export interface Knobs {
+interface Knobs {
   /** Things that happen before the world is healed. */
   readonly steps: number;
   /** How many of a hundred are faults. */
   readonly faultPercent: number;
 }
 
-export interface Outcome {
+interface Outcome {
   readonly world: World;
   readonly operations: number;
   readonly faults: number;

@@ -14,8 +14,8 @@ it("the same seed makes the same world", async () => {
 });
 
 it("keeps every promise, seed by seed", { timeout: 120_000 }, async () => {
-  const only = process.env["SEED"];
-  const budgetMs = Number(process.env["SIM_SECONDS"] ?? 45) * 1_000;
+  const only = process.env.SEED;
+  const budgetMs = Number(process.env.SIM_SECONDS ?? 45) * 1_000;
   const start = performance.now();
   const total = { seeds: 0, operations: 0, faults: 0, events: 0, direct: 0 };
   let seed = only ? Number(only) : 1;

@@ -12,8 +12,8 @@ import { type DiskTiming, MemoryDisk } from "./memory-key-value.js";
 import { type Life, Network } from "./network.js";
 import { MachineClock, Prng, VirtualTime } from "./virtual-time.js";
 
-/** Lines of the trace that a violation carries. */
-const TRACE_LINES = Number(process.env.LINES ?? 60);
+/** Lines of the trace that a violation carries; more of them by `TRACE_LINES=…` beside the seed. */
+const TRACE_LINES = Number(process.env.TRACE_LINES ?? 60);
 
 export interface WorldOptions {
   readonly seed: number;
@@ -22,7 +22,7 @@ export interface WorldOptions {
   readonly sabotage?: (store: KeyValue) => KeyValue;
 }
 
-export interface Sent {
+interface Sent {
   readonly conversationId: ConversationId;
   readonly text: string;
   /** Null while it was not answered; for ever where the process was killed first. */
@@ -136,9 +136,7 @@ export class World {
     return [
       ...this.violations.slice(0, 10),
       `replay: SEED=${this.seed} npx vitest run --project fast test/sim`,
-      ...this.trace
-        .slice(-TRACE_LINES)
-        .filter((l) => !process.env.GREP || new RegExp(process.env.GREP).test(l)),
+      ...this.trace.slice(-TRACE_LINES),
     ].join("\n");
   }
 
