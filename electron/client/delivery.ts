@@ -64,18 +64,27 @@ export class Delivery {
   readonly #links: DirectLinks;
   readonly #presence: PresenceBook;
   readonly #key: DeviceKey;
+  readonly #placed: (id: ConversationId) => void;
   readonly #courses = new Map<ConversationId, Course>();
   #connectedAt = 0;
 
   constructor(
     core: Core,
-    parts: { relay: RelayLink; links: DirectLinks; presence: PresenceBook; key: DeviceKey },
+    parts: {
+      relay: RelayLink;
+      links: DirectLinks;
+      presence: PresenceBook;
+      key: DeviceKey;
+      /** An append gave others' entries their places too: there may be a receipt to send. */
+      placed: (id: ConversationId) => void;
+    },
   ) {
     this.#core = core;
     this.#relay = parts.relay;
     this.#links = parts.links;
     this.#presence = parts.presence;
     this.#key = parts.key;
+    this.#placed = parts.placed;
   }
 
   /** The relay is there (again). */
@@ -246,6 +255,7 @@ export class Delivery {
       });
       const placed = placements(entries, answer.places);
       await this.#core.journal.run(() => addSequenced(this.#core, conversationId, placed));
+      this.#placed(conversationId);
       course.failures = 0;
       for (const { n } of batch) course.seen.delete(n);
     } catch (thrown) {

@@ -46,10 +46,17 @@ export class Engine {
       this.direct.presenceChanged(user),
     );
     this.typing = new Typing(core, relay, this.links);
-    this.#delivery = new Delivery(core, { relay, links: this.links, presence: this.presence, key });
     this.#reports = new Reports(core, relay);
+    const placed = (id: ConversationId) => this.#reports.stored(id);
+    this.#delivery = new Delivery(core, {
+      relay,
+      links: this.links,
+      presence: this.presence,
+      key,
+      placed,
+    });
     this.#sync = new Sync(core, relay, (id) => this.#changed(id));
-    this.#handIn = new HandIn(core, relay, this.presence);
+    this.#handIn = new HandIn(core, relay, this.presence, placed);
     this.direct = new DirectPath(core, {
       links: this.links,
       presence: this.presence,

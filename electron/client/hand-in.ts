@@ -4,7 +4,7 @@
  * sender, and its signature lets the relay believe it.
  */
 import { DovetailError } from "../../shared/errors.js";
-import type { DeviceId } from "../../shared/ids.js";
+import type { ConversationId, DeviceId } from "../../shared/ids.js";
 import { MAX_ENTRIES } from "../../shared/limits.js";
 import type { Timer } from "../../shared/runtime.js";
 import { handedIn, placements } from "./batch.js";
@@ -26,15 +26,22 @@ export class HandIn {
   readonly #core: Core;
   readonly #relay: RelayLink;
   readonly #presence: PresenceBook;
+  readonly #placed: (id: ConversationId) => void;
   #timer: Timer | null = null;
   /** When an entry was first seen waiting, by conversation, device and n; monotonic. */
   #waiting = new Map<string, number>();
   readonly #refused = new Map<string, number>();
 
-  constructor(core: Core, relay: RelayLink, presence: PresenceBook) {
+  constructor(
+    core: Core,
+    relay: RelayLink,
+    presence: PresenceBook,
+    placed: (id: ConversationId) => void,
+  ) {
     this.#core = core;
     this.#relay = relay;
     this.#presence = presence;
+    this.#placed = placed;
   }
 
   start(): void {
@@ -81,6 +88,7 @@ export class HandIn {
       const answer = await this.#relay.request("append", { conversationId, entries, heldBy: [] });
       const placed = placements(entries, answer.places);
       await this.#core.journal.run(() => addSequenced(this.#core, conversationId, placed));
+      this.#placed(conversationId);
     } catch (error) {
       log.info("a hand-in was refused", { code: DovetailError.from(error).code });
       this.#refused.set(key, clock.monotonic() + REFUSED_MS);
