@@ -66,11 +66,9 @@ export class Client implements ClientApi {
       events: new Emitter(ports.log),
       hlc: new HybridClock(ports.clock),
     };
+    if (state.lastClock) core.hlc.resume(state.lastClock);
     for (const { tail } of state.conversations.values()) {
-      for (const { deviceId, content } of tail) {
-        if (deviceId === state.account?.deviceId) core.hlc.resume(content.clock);
-        else core.hlc.see(content.clock);
-      }
+      for (const { content } of tail) core.hlc.see(content.clock);
     }
     if (state.account && !key) {
       throw new DovetailError("profile_corrupt", "The profile has an account but no device key.");

@@ -13,7 +13,15 @@ import {
   unchanged,
 } from "./core.js";
 import type { Change } from "./journal.js";
-import { type ConversationRow, keys, type LogRow, logRow, MAX_UNREAD, originRow } from "./rows.js";
+import {
+  type ConversationRow,
+  clockRow,
+  keys,
+  type LogRow,
+  logRow,
+  MAX_UNREAD,
+  originRow,
+} from "./rows.js";
 import {
   type Conversation,
   insert,
@@ -32,6 +40,7 @@ export function addOwn(core: Core, conversationId: ConversationId, text: string)
   const { userId, deviceId } = state.self;
   const at = core.ports.clock.now();
   const n = conversation.row.nextN;
+  const clock = core.hlc.next();
   const entry = readTail({
     userId,
     deviceId,
@@ -43,12 +52,16 @@ export function addOwn(core: Core, conversationId: ConversationId, text: string)
     read: true,
     signature: null,
     heldBy: [],
-    payload: encodeContent({ clock: core.hlc.next(), sentAt: at, text }),
+    payload: encodeContent({ clock, sentAt: at, text }),
   });
   const activity = Math.max(conversation.row.activity, at);
   const row = { ...conversation.row, nextN: n + 1, activity };
   return {
-    writes: [putConversation(row), putTail(conversationId, entry)],
+    writes: [
+      putConversation(row),
+      putTail(conversationId, entry),
+      { type: "put", key: keys.clock, value: clockRow.encode(clock) },
+    ],
     apply() {
       conversation.row = row;
       insert(conversation.tail, entry);

@@ -28,6 +28,7 @@ import {
   MAX_TEXT_BYTES,
 } from "../../shared/limits.js";
 import { SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { MAX_COUNTER } from "./hlc.js";
 
 /** Raised by one when a row changes its form; a database says which it has. */
 export const SCHEMA_VERSION = 1;
@@ -58,6 +59,8 @@ function row<T>(what: string, field: Field<T>): Row<T> {
 
 export const schemaRow = row("version", uint());
 export const stampRow = row("inbox position", uint());
+/** The last reading that this device's hybrid clock gave. */
+export const clockRow = row("clock", struct({ wall: uint(), counter: uint(MAX_COUNTER) }));
 export const draftRow = row("draft", text(MAX_TEXT_BYTES));
 export const originRow = row("index", seq);
 export const personRow = row("list of people", struct({ handle: text(64), displayName: name }));
@@ -144,6 +147,7 @@ export const keys = {
   account: "account",
   settings: "settings",
   stamp: "stamp",
+  clock: "clock",
   /** Holds nothing: writing it durably carries what was written before it. */
   flushed: "flushed",
   people: "person/",

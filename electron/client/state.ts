@@ -3,11 +3,12 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.js";
 import { type KeyValue, under } from "../../shared/key-value.js";
 import { type Content, decodeContent } from "./content.js";
-import { clockText } from "./hlc.js";
+import { type ClockReading, clockText } from "./hlc.js";
 import {
   type AccountRow,
   accountRow,
   type ConversationRow,
+  clockRow,
   conversationRow,
   draftRow,
   keys,
@@ -61,6 +62,8 @@ export class ClientState {
   settings: Settings = DEFAULT_SETTINGS;
   /** All changes of the relay's inbox up to here are stored, or noted as to be fetched. */
   stamp = 0;
+  /** The last reading of the hybrid clock that an own entry carries, as it was at the start. */
+  lastClock: ClockReading | null = null;
   readonly people = new Map<UserId, Profile>();
   readonly conversations = new Map<ConversationId, Conversation>();
 
@@ -76,9 +79,10 @@ export class ClientState {
     }
     if (schemaRow.decode(schema) > SCHEMA_VERSION) throw new DovetailError("profile_newer");
 
-    const [account, settings, stamp] = await Promise.all(
-      [keys.account, keys.settings, keys.stamp].map((key) => store.get(key)),
+    const [account, settings, stamp, clock] = await Promise.all(
+      [keys.account, keys.settings, keys.stamp, keys.clock].map((key) => store.get(key)),
     );
+    if (clock) state.lastClock = clockRow.decode(clock);
     if (account) state.account = accountRow.decode(account);
     if (settings) state.settings = settingsRow.decode(settings);
     if (stamp) state.stamp = stampRow.decode(stamp);

@@ -211,3 +211,66 @@ test("an own append brings along what the other said before it", async () => {
     heldBy: [bob.key.deviceId],
   });
 });
+
+test("what the other declined is not read when a later message is", async () => {
+  const bob = await Bob.connected();
+  await bob.stage.send("declined there");
+  await bob.stage.send("stored there");
+  await settled();
+  await bob.say({ type: "declined", conversationId: ids.talk, n: 1 });
+  await bob.say({ type: "stored", conversationId: ids.talk, ns: [2] });
+  const origins = [{ deviceId: bob.stage.key.deviceId, n: 2 }];
+  await bob.say({ type: "read", conversationId: ids.talk, readUpTo: 0, origins });
+  expect((await bob.stage.messages()).map(({ state }) => state)).toEqual(["queued", "read"]);
+});
+
+test("nor when the log has placed both before the word of the reader came", async () => {
+  const bob = await Bob.connected();
+  await bob.stage.send("declined there");
+  await bob.stage.send("stored there");
+  await settled();
+  await bob.say({ type: "stored", conversationId: ids.talk, ns: [2] });
+  await bob.say({ type: "declined", conversationId: ids.talk, n: 1 });
+  await bob.stage.clock.pass(1_100);
+  await bob.stage.answer("append", {
+    type: "appended",
+    places: bob.stage.last("append").entries.map((_, i) => ({ seq: i + 1, at: 1 })),
+  });
+  await bob.stage.clock.pass(4_000);
+  await bob.stage.answerPing();
+  if ((await bob.stage.messages()).some(({ seq }) => seq === null)) {
+    await bob.stage.answer("append", { type: "appended", places: [{ seq: 2, at: 1 }] });
+  }
+  const origins = [{ deviceId: bob.stage.key.deviceId, n: 2 }];
+  await bob.say({ type: "read", conversationId: ids.talk, readUpTo: 0, origins });
+  const [first, second] = await bob.stage.messages();
+  expect([first?.seq, second?.seq]).toEqual([1, 2]);
+  expect(first?.state).toBe("sent");
+});
+
+test("with its clock set back at a restart a device still writes after what it wrote", async () => {
+  const stage = await Stage.withTalk();
+  await stage.send("before");
+  await settled();
+  await stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1 }] });
+  const [before] = await stage.messages();
+  stage.clock.setBack(3_600_000);
+  await stage.start();
+  await stage.send("after");
+  const after = (await stage.messages()).at(-1);
+  expect(after?.text).toBe("after");
+  expect((after?.clock ?? "") > (before?.clock ?? "")).toBe(true);
+});
+
+test("a receipt follows what this device handed in", async () => {
+  const bob = await Bob.connected();
+  await bob.say(bob.entry(1, "last words"));
+  bob.channel.events.closed("gone");
+  await settled();
+  await bob.stage.clock.pass(9_000);
+  await bob.stage.answerPing();
+  await bob.stage.clock.pass(9_000);
+  await bob.stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1 }] });
+  await bob.stage.clock.pass(100);
+  expect(bob.stage.last("moveCursors")).toMatchObject({ deliveredUpTo: 1 });
+});

@@ -53,10 +53,11 @@ export class MapStore implements KeyValue {
 /** Time that passes only when told. */
 export class StillClock implements Clock {
   #now = 1_800_000_000_000;
+  #behind = 0;
   readonly #timers: { at: number; callback: () => void }[] = [];
 
   now(): number {
-    return this.#now;
+    return this.#now - this.#behind;
   }
 
   monotonic(): number {
@@ -72,6 +73,11 @@ export class StillClock implements Clock {
         if (index >= 0) this.#timers.splice(index, 1);
       },
     };
+  }
+
+  /** What the wall clock says, from now on; timers are not affected. */
+  setBack(ms: number): void {
+    this.#behind += ms;
   }
 
   async pass(ms: number): Promise<void> {
