@@ -4,6 +4,10 @@ import { whyNoElectron } from "./test/e2e/electron-binary.js";
 
 const noElectron = whyNoElectron();
 
+/** What needs Electron, and what runs at the desktop app and in the browser alike. */
+const DESKTOP_ONLY = "electron.spec.ts";
+const BOTH = ["full-stack.spec.ts"];
+
 export default defineConfig({
   testDir: "test/e2e",
   outputDir: "test-results",
@@ -21,7 +25,10 @@ export default defineConfig({
     screenshot: "only-on-failure",
     trace: "retain-on-failure",
   },
-  projects: [{ name: "browser" }, ...(noElectron === null ? [{ name: "electron" }] : [])],
+  projects: [
+    { name: "browser", testIgnore: DESKTOP_ONLY },
+    ...(noElectron === null ? [{ name: "electron", testMatch: [...BOTH, DESKTOP_ONLY] }] : []),
+  ],
   // Comes out in the JSON report, from which `npm test` prints it.
   metadata: {
     skips: noElectron === null ? [] : [{ title: "project electron", reason: noElectron }],

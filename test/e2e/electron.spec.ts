@@ -1,21 +1,11 @@
 /** The desktop app itself, as far as a stand-in for Electron cannot show it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { resolve } from "node:path";
-import {
-  _electron,
-  test as base,
-  type ElectronApplication,
-  expect,
-  type Page,
-} from "@playwright/test";
+import { test as base, type ElectronApplication, expect, type Page } from "@playwright/test";
 import type { DovetailBridge } from "../../shared/bridge.js";
 import { Scene } from "../real/processes.js";
+import { appWindow, desktopArgs, launch, windowAt } from "./desktop.js";
 import { electronBinary } from "./electron-binary.js";
-
-const root = resolve(import.meta.dirname, "../..");
-/** Chromium's sandbox does not run as root, as which containers often run. */
-const asRoot = process.platform === "linux" && process.getuid?.() === 0 ? ["--no-sandbox"] : [];
 
 interface Desk {
   readonly scene: Scene;
@@ -24,33 +14,17 @@ interface Desk {
   readonly args: readonly string[];
 }
 
-async function windowAt(app: ElectronApplication, url: RegExp): Promise<Page> {
-  const find = () => app.windows().find((page) => url.test(page.url()));
-  await expect.poll(find).toBeDefined();
-  return find() as Page;
-}
-
-const launch = (args: readonly string[]): Promise<ElectronApplication> =>
-  _electron.launch({ args: [...args], cwd: root });
-
 const test = base.extend<{ desk: Desk }>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures' names from the pattern.
   desk: async ({}, use) => {
     const scene = new Scene();
     const relay = await scene.relay({ data: await scene.folder() });
-    const args = [...asRoot, root, "--profile", await scene.folder(), "--relay", relay.url];
+    const args = desktopArgs(await scene.folder(), relay.url);
     const app = await launch(args);
-    await use({ scene, app, page: await windowAt(app, /^app:\/\/dovetail\//), args });
+    await use({ scene, app, page: await appWindow(app), args });
     await app.close();
     await scene.end();
   },
-});
-
-test.beforeEach(() => {
-  test.skip(
-    test.info().project.name !== "electron",
-    "the desktop app runs in the project electron alone",
-  );
 });
 
 async function signUp(page: Page): Promise<void> {

@@ -1,81 +1,10 @@
-/** The whole of it: pages in a browser, browser hosts, a relay. What two people see. */
-import { type Browser, test as base, expect, type Page } from "@playwright/test";
+/** The whole of it, from the page to the relay: what two people see. Runs in both projects. */
+import { expect } from "@playwright/test";
 import AxeSource from "axe-core";
 import { encodeContent } from "../../electron/client/content.js";
 import { MAX_ENTRIES } from "../../shared/limits.js";
-import { type BrowserHost, type Relay, Scene } from "../real/processes.js";
 import { Client, remote } from "../relay/world.js";
-
-const test = base.extend<{ scene: Scene }>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures' names from the pattern.
-  scene: async ({}, use) => {
-    const scene = new Scene();
-    await use(scene);
-    await scene.end();
-  },
-});
-
-class Seat {
-  readonly page: Page;
-  readonly profile: string;
-  host: BrowserHost;
-
-  constructor(page: Page, profile: string, host: BrowserHost) {
-    this.page = page;
-    this.profile = profile;
-    this.host = host;
-  }
-
-  static async take(scene: Scene, browser: Browser, relay: Relay): Promise<Seat> {
-    const profile = await scene.folder();
-    const host = await scene.browserHost({ profile, relay: relay.url });
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    await page.goto(host.url);
-    return new Seat(page, profile, host);
-  }
-
-  async signUp(handle: string, name: string): Promise<void> {
-    await this.page.getByTestId("handle-input").fill(handle);
-    await this.page.getByTestId("name-input").fill(name);
-    await this.page.getByTestId("sign-up-submit").click();
-    await expect(this.page.getByTestId("search-input")).toBeVisible();
-  }
-
-  async find(handle: string): Promise<void> {
-    await this.page.getByTestId("search-input").fill(handle);
-    await this.page.getByTestId("search-result").first().click();
-    await expect(this.page.getByTestId("composer-input")).toBeVisible();
-  }
-
-  async openFirst(): Promise<void> {
-    await this.page.getByTestId("conversation-item").first().click();
-    await expect(this.page.getByTestId("composer-input")).toBeVisible();
-  }
-
-  async say(text: string): Promise<void> {
-    await this.page.getByTestId("composer-input").fill(text);
-    await this.page.getByTestId("composer-input").press("Enter");
-  }
-
-  message(text: string) {
-    return this.page.getByTestId("message").filter({ hasText: text });
-  }
-
-  state(text: string) {
-    return this.message(text).getByTestId("message-state");
-  }
-}
-
-async function twoPeople(scene: Scene, browser: Browser) {
-  const data = await scene.folder();
-  const relay = await scene.relay({ data });
-  const alice = await Seat.take(scene, browser, relay);
-  const bob = await Seat.take(scene, browser, relay);
-  await alice.signUp("alice", "Alice");
-  await bob.signUp("bob", "Bob");
-  return { data, relay, alice, bob };
-}
+import { Seat, test, twoPeople } from "./seat.js";
 
 test("two people sign up, find each other and talk both ways", async ({ scene, browser }) => {
   const { alice, bob } = await twoPeople(scene, browser);
@@ -112,18 +41,17 @@ test("what was written to somebody away arrives on their return, in order", asyn
   scene,
   browser,
 }) => {
-  const { relay, alice, bob } = await twoPeople(scene, browser);
+  const { alice, bob } = await twoPeople(scene, browser);
   await alice.find("bob");
   await alice.say("first");
   await bob.openFirst();
   await expect(bob.message("first")).toBeVisible();
-  await bob.host.kill("SIGKILL");
+  await bob.kill();
   await expect(alice.page.getByTestId("peer-state")).toContainText(/seen/i);
   for (const text of ["one", "two", "three"]) await alice.say(`while away ${text}`);
   await expect(alice.state("while away three")).toHaveAttribute("data-state", "sent");
 
-  const host = await scene.browserHost({ profile: bob.profile, relay: relay.url });
-  await bob.page.goto(host.url);
+  await bob.open();
   await bob.openFirst();
   await expect(bob.page.getByTestId("message")).toHaveCount(4);
   await expect(bob.page.getByTestId("message").nth(3)).toContainText("while away three");
@@ -187,7 +115,7 @@ test("100,000 messages that were written while one was away arrive, open at once
   if (found.type !== "people" || !found.people[0]) throw new Error("alice is not there");
   const conversationId = await bob.open(found.people[0].userId);
   await expect(alice.page.getByTestId("conversation-item")).toHaveCount(1);
-  await alice.host.kill("SIGKILL");
+  await alice.kill();
   for (let first = 1; first <= COUNT; first += MAX_ENTRIES) {
     const entries = Array.from({ length: MAX_ENTRIES }, (_, i) => ({
       deviceId: bob.key.deviceId,
@@ -203,8 +131,7 @@ test("100,000 messages that were written while one was away arrive, open at once
     bob.frames.length = 0;
   }
 
-  alice.host = await scene.browserHost({ profile: alice.profile, relay: relay.url });
-  await alice.page.goto(alice.host.url);
+  await alice.open();
   await alice.openFirst();
   await expect(alice.message(`message ${COUNT} of many`)).toBeVisible({ timeout: 90_000 });
   // Fetched by now, it opens without the relay's help, and with few elements.
@@ -233,7 +160,6 @@ for (const scheme of ["light", "dark"] as const) {
     await bob.openFirst();
     await bob.say("Hello yourself");
     await expect(alice.message("Hello yourself")).toBeVisible();
-    await alice.page.context().newCDPSession(alice.page);
     const found = await alice.page.evaluate(async (source) => {
       // The page's policy forbids script text; evaluate() runs outside of it.
       new Function(source)();

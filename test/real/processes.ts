@@ -21,6 +21,7 @@ const PATIENCE_MS = 30_000;
 export class Scene {
   readonly #folders: string[] = [];
   readonly #children: Child[] = [];
+  readonly #ends: (() => Promise<unknown>)[] = [];
 
   async folder(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), "dovetail-real-"));
@@ -78,7 +79,14 @@ export class Scene {
     return { client, profile, handle };
   }
 
+  /** Something else that is to end with the scene, first of all. */
+  endWith(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
+  }
+
   async end(): Promise<void> {
+    // One that a test has killed is over already.
+    await Promise.allSettled(this.#ends.map((end) => end()));
     await Promise.all(this.#children.map((child) => child.kill("SIGKILL")));
     await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })));
   }
