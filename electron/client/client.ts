@@ -30,7 +30,7 @@ export class Client implements ClientApi {
   #key: DeviceKey | null;
   #engine: Engine | null = null;
   #registering = false;
-  #closed = false;
+  #closing: Promise<void> | null = null;
   readonly #waiting: Waiting;
 
   private constructor(core: Core, key: DeviceKey | null) {
@@ -90,7 +90,7 @@ export class Client implements ClientApi {
    * @throws DovetailError `unknown_method`, `invalid_params`, and what the method throws.
    */
   async dispatch(method: string, params: unknown): Promise<unknown> {
-    if (this.#closed) throw new DovetailError("closed");
+    if (this.#closing) throw new DovetailError("closed");
     if (!isMethod(method))
       throw new DovetailError("unknown_method", `There is no method ${method}.`);
     const parsed = methods[method].params.safeParse(params ?? {});
@@ -109,9 +109,14 @@ export class Client implements ClientApi {
   }
 
   /** Ends connections, waits for what is being written, and closes the store. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    // Whoever asks again waits for the same end: the profile is in use until then. Noted before it
+    // begins, because ending connections calls back.
+    this.#closing ??= Promise.resolve().then(() => this.#close());
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#engine?.links.close();
     this.#relay.close();
     await this.#engine?.close();
@@ -140,7 +145,7 @@ export class Client implements ClientApi {
   }
 
   #connectionChanged(): void {
-    if (this.#closed) return;
+    if (this.#closing) return;
     this.#waiting.changed();
     this.#core.events.emit("connection.changed", this.#connection());
   }
