@@ -15,6 +15,25 @@ export interface Account {
   readonly relay: string;
 }
 
+export interface Device {
+  readonly deviceId: DeviceId;
+  readonly name: string;
+  /** Whether it is the one that is asked. */
+  readonly current: boolean;
+  readonly online: boolean;
+  /** Milliseconds since 1970; null while online or when never seen. */
+  readonly lastSeen: number | null;
+  /** Milliseconds since 1970. */
+  readonly addedAt: number;
+}
+
+/** A code to be typed or scanned at a new device. */
+export interface Pairing {
+  readonly code: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
 export interface UserSummary {
   readonly userId: UserId;
   readonly handle: string;
@@ -101,7 +120,12 @@ export type ValidParams<M extends Method> = z.output<(typeof methods)[M]["params
 
 export interface Results {
   "account.register": Account;
+  "account.link": Account;
   "account.get": Account | null;
+  "devices.list": readonly Device[];
+  "devices.pair": Pairing;
+  "devices.cancelPairing": Record<never, never>;
+  "devices.remove": Record<never, never>;
   "users.search": readonly UserSummary[];
   "conversations.open": { readonly conversationId: ConversationId };
   "conversations.list": readonly Conversation[];
@@ -121,6 +145,7 @@ export interface Results {
 /** What the core tells without being asked, by name; the summary is for docs and `--help`. */
 export const eventSummaries = {
   "account.changed": "The profile got its account.",
+  "devices.changed": "A device was linked or removed, or came or went.",
   "message.added": "A message that this device did not have: the other's, or an own just queued.",
   "message.updated": "A message changed: its seq, state or path.",
   "conversation.changed":
@@ -133,6 +158,7 @@ export const eventSummaries = {
 
 export interface Events {
   "account.changed": Account;
+  "devices.changed": { readonly devices: readonly Device[] };
   "message.added": Message;
   "message.updated": Message;
   "conversation.changed": Conversation;

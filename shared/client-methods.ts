@@ -5,9 +5,10 @@
  */
 import { z } from "zod";
 import { utf8 } from "./bytes.js";
-import type { ConversationId, MessageId } from "./ids.js";
+import type { ConversationId, DeviceId, MessageId } from "./ids.js";
 import { HANDLE_PATTERN, isId, parseMessageId } from "./ids.js";
 import { MAX_NAME_BYTES, MAX_SEARCH_RESULTS, MAX_TEXT_BYTES } from "./limits.js";
+import { normalPairingCode, PAIRING_CODE_LENGTH } from "./pairing.js";
 
 const id = <T extends string>(what: string) =>
   z
@@ -29,6 +30,11 @@ const handle = z
     (value) => HANDLE_PATTERN.test(value),
     "3 to 32 of a–z, 0–9 and _, starting with a letter",
   );
+/** Letters and digits of Crockford's base 32, however they were typed. */
+const pairingCode = z
+  .string()
+  .transform(normalPairingCode)
+  .refine((value) => value.length === PAIRING_CODE_LENGTH, "a code has 12 letters and digits");
 const name = z.string().trim().min(1).refine(upToBytes(MAX_NAME_BYTES), "too long");
 
 /** Each method's parameters; the result types stand in client-api.ts. */
@@ -41,7 +47,24 @@ export const methods = {
       invite: z.string().trim().max(128).optional(),
     }),
   },
+  "account.link": {
+    summary: "Joins an existing account with the code that one of its devices shows.",
+    params: z.strictObject({ code: pairingCode }),
+  },
   "account.get": { summary: "The profile's account, or null.", params: z.strictObject({}) },
+  "devices.list": { summary: "The account's devices.", params: z.strictObject({}) },
+  "devices.pair": {
+    summary: "Shows a code with which a new device may join for some minutes.",
+    params: z.strictObject({}),
+  },
+  "devices.cancelPairing": {
+    summary: "Takes the code back.",
+    params: z.strictObject({}),
+  },
+  "devices.remove": {
+    summary: "Removes a device: it is out at once, and its key is refused for ever.",
+    params: z.strictObject({ deviceId: id<DeviceId>("device id") }),
+  },
   "users.search": {
     summary: "People whose handle starts with the prefix.",
     params: z.strictObject({

@@ -43,6 +43,11 @@ export const errorCodes = {
   disk_full: "The disk is full; nothing was sent.",
   closed: "The client is closing.",
   internal: "A fault in Dovetail itself.",
+  // Codes travel by their place in this list: new ones stand at its end.
+  device_removed: "This device was removed from its account.",
+  pairing_unknown:
+    "The code is wrong, was used, or is too old; show a new one on the other device.",
+  too_many_devices: "The account has as many devices as it may have; remove one first.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

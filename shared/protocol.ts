@@ -25,7 +25,7 @@ import {
   userId,
 } from "./codec.js";
 import { type ErrorCode, errorCodes } from "./errors.js";
-import type { ConversationId, DeviceId } from "./ids.js";
+import { type ConversationId, type DeviceId, ID_BYTES, type UserId } from "./ids.js";
 import {
   MAX_CHANGES,
   MAX_DEVICES,
@@ -46,6 +46,8 @@ export const PROTOCOL_VERSION = 1;
 export const PUBLIC_KEY_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
 export const NONCE_BYTES = 32;
+/** SHA-256. */
+export const HASH_BYTES = 32;
 
 const requestId = uint(0xffff_ffff);
 /** A place in a log; 0 is before the first. */
@@ -103,6 +105,15 @@ const presence = struct({
 });
 export type Presence = Infer<typeof presence>;
 
+const device = struct({
+  deviceId,
+  name,
+  addedAt: milliseconds,
+  /** When it left; 0 while connected or where that is not known. */
+  lastSeen: milliseconds,
+  connected: bool,
+});
+
 const iceServer = struct({
   urls: list(text(512), 8),
   username: optional(text(512)),
@@ -129,6 +140,22 @@ export const clientFrames = frameFamily({
   ],
   /** Signs {@link authenticationBytes}. */
   authenticate: [3, { deviceId, signature: fixed(SIGNATURE_BYTES) }],
+  /**
+   * Asks to become a device of whoever made the code. Signs {@link linkBytes}. Answer: `welcome` once
+   * a device of the account has added it, which a person may take minutes for.
+   */
+  link: [
+    4,
+    {
+      /** {@link pairingPlace} of the code. */
+      place: fixed(ID_BYTES),
+      /** {@link pairingProof} of the code. */
+      proof: fixed(HASH_BYTES),
+      deviceName: name,
+      publicKey: fixed(PUBLIC_KEY_BYTES),
+      signature: fixed(SIGNATURE_BYTES),
+    },
+  ],
 
   /** Answered by `pong`; either side may ask at any time after `welcome`. */
   ping: [10, { nonce: uint(0xffff_ffff) }],
@@ -166,6 +193,20 @@ export const clientFrames = frameFamily({
   watchPresence: [30, { requestId, userIds: list(userId, MAX_WATCHED_USERS) }],
   /** Presence of users, once. Answer: `presences`. */
   getPresence: [31, { requestId, userIds: list(userId, MAX_WATCHED_USERS) }],
+  /** Lets a device ask at that place for some minutes; one place a connection. Answer: `done`. */
+  openPairing: [40, { requestId, place: fixed(ID_BYTES) }],
+  /** Answer: `done`. */
+  closePairing: [41, { requestId }],
+  /** Makes the device that asked at the open place one of the account. Signs {@link deviceBytes}. Answer: `done`. */
+  addDevice: [
+    42,
+    { requestId, publicKey: fixed(PUBLIC_KEY_BYTES), signature: fixed(SIGNATURE_BYTES) },
+  ],
+  /** Takes one out of the account for ever. Answer: `done`. */
+  removeDevice: [43, { requestId, deviceId }],
+  /** Answer: `devices`. */
+  getDevices: [44, { requestId }],
+
   /** No answer: worth nothing a moment later. */
   typing: [32, { conversationId, active: bool }],
   /** To one device of someone with whom one shares a conversation. Answer: `done`. */
@@ -221,6 +262,7 @@ export const relayFrames = frameFamily({
       more: bool,
     },
   ],
+  devices: [27, { requestId, devices: list(device, MAX_DEVICES) }],
   presences: [30, { requestId, states: list(presence, MAX_WATCHED_USERS) }],
 
   // Unasked. Those with a stamp arrive in the order of their stamps.
@@ -231,6 +273,10 @@ export const relayFrames = frameFamily({
   cursors: [43, { stamp, conversationId, userId, deliveredUpTo: seq, readUpTo: seq }],
   presence: [44, { presence }],
   typing: [45, { conversationId, userId, active: bool }],
+  /** A device asks at the place that this connection opened. */
+  linking: [47, { proof: fixed(HASH_BYTES), deviceName: name, publicKey: fixed(PUBLIC_KEY_BYTES) }],
+  /** The own devices changed. */
+  devicesChanged: [48, {}],
   signal: [46, { userId, deviceId, payload: bytes(MAX_SIGNAL_BYTES) }],
 });
 export type RelayFrame = ReturnType<typeof relayFrames.decode>;
@@ -301,4 +347,35 @@ export const entryBytes = (
     fromHex(conversation),
     fromHex(device),
     encode(struct({ n: uint(), payload: bytes(MAX_PAYLOAD_BYTES) }), { n, payload }),
+  );
+
+/** What `link` signs. */
+export const linkBytes = (
+  relay: string,
+  nonce: Uint8Array,
+  asked: { place: Uint8Array; publicKey: Uint8Array; deviceName: string },
+): Uint8Array =>
+  concat(
+    utf8("dovetail link v1\0"),
+    encode(
+      struct({
+        relay: text(256),
+        nonce: fixed(NONCE_BYTES),
+        place: fixed(ID_BYTES),
+        publicKey: fixed(PUBLIC_KEY_BYTES),
+        deviceName: name,
+      }),
+      { relay, nonce, ...asked },
+    ),
+  );
+
+/** What a device signs of a new device of the same account: kept, so that others can follow the chain. */
+export const deviceBytes = (user: UserId, publicKey: Uint8Array, deviceName: string): Uint8Array =>
+  concat(
+    utf8("dovetail device v1\0"),
+    encode(struct({ userId, publicKey: fixed(PUBLIC_KEY_BYTES), deviceName: name }), {
+      userId: user,
+      publicKey,
+      deviceName,
+    }),
   );

@@ -28,10 +28,30 @@ export class Calls {
     this.#engine = engine;
   }
 
-  handlers(): Omit<Handlers, "account.register" | "account.get" | "connection.get"> {
+  handlers(): Omit<
+    Handlers,
+    "account.register" | "account.link" | "account.get" | "connection.get"
+  > {
     const { state, journal } = this.#core;
     const nothing = {};
     return {
+      "devices.list": async () => {
+        await this.#online();
+        return this.#signedIn().devices.list();
+      },
+      "devices.pair": async () => {
+        await this.#online();
+        return this.#signedIn().devices.pair();
+      },
+      "devices.cancelPairing": async () => {
+        await this.#signedIn().devices.cancel();
+        return nothing;
+      },
+      "devices.remove": async ({ deviceId }) => {
+        await this.#online();
+        await this.#signedIn().devices.remove(deviceId);
+        return nothing;
+      },
       "users.search": ({ prefix, limit }) => this.#search(prefix, limit),
       "conversations.open": ({ handle }) => this.#openConversation(handle),
       "conversations.list": async ({ limit }) =>
@@ -77,6 +97,13 @@ export class Calls {
       }
       return this.#relay.connected;
     });
+  }
+
+  /** @throws DovetailError `not_registered`. */
+  #signedIn(): Engine {
+    const engine = this.#engine();
+    if (!engine) throw new DovetailError("not_registered");
+    return engine;
   }
 
   async #search(typed: string, limit: number): Promise<readonly UserSummary[]> {
@@ -149,8 +176,7 @@ export class Calls {
   }
 
   async #presence(handles: readonly string[]): Promise<Results["presence.get"]> {
-    const engine = this.#engine();
-    if (!engine) throw new DovetailError("not_registered");
+    const engine = this.#signedIn();
     const users = await Promise.all(handles.map((handle) => this.#userOf(handle)));
     if (this.#relay.connected && users.length > 0) await engine.presence.ask(users);
     return users.map((user, i) => ({

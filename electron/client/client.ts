@@ -7,7 +7,6 @@ import type {
   Method,
   Params,
   Results,
-  ValidParams,
 } from "../../shared/client-api.js";
 import { isMethod, methods } from "../../shared/client-methods.js";
 import { DovetailError } from "../../shared/errors.js";
@@ -18,7 +17,7 @@ import { Emitter } from "./events.js";
 import { HybridClock } from "./hlc.js";
 import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";
-import { RelayLink, type Welcome } from "./relay-link.js";
+import { LINK_MS, type Linking, type Registration, RelayLink, type Welcome } from "./relay-link.js";
 import { accountRow, keys } from "./rows.js";
 import { ClientState } from "./state.js";
 import { Waiting } from "./waiting.js";
@@ -44,7 +43,9 @@ export class Client implements ClientApi {
       changed: () => this.#connectionChanged(),
     });
     this.#handlers = {
-      "account.register": (params) => this.#register(params),
+      "account.register": ({ handle, displayName, invite }) =>
+        this.#enter({ kind: "register", handle, displayName, invite: invite ?? null }),
+      "account.link": ({ code }) => this.#enter({ kind: "link", code }),
       "account.get": async () => this.#account(),
       "connection.get": async () => this.#connection(),
       ...new Calls(core, this.#relay, this.#waiting, () => this.#engine).handlers(),
@@ -76,7 +77,7 @@ export class Client implements ClientApi {
     const client = new Client(core, key);
     if (state.account && key) {
       client.#start(key);
-      client.#relay.start({ key, relay: state.account.relay, registration: null });
+      client.#relay.start({ key, relay: state.account.relay, entrance: null });
     }
     return client;
   }
@@ -171,23 +172,22 @@ export class Client implements ClientApi {
       .catch((error: unknown) => this.#relay.restart(DovetailError.from(error)));
   }
 
-  async #register({
-    handle,
-    displayName,
-    invite,
-  }: ValidParams<"account.register">): Promise<Account> {
+  /** Makes an account, or joins one. */
+  async #enter(entrance: Registration | Linking): Promise<Account> {
     if (this.#core.state.account || this.#registering)
       throw new DovetailError("already_registered");
     this.#registering = true;
     try {
       // A key from an attempt that was cut off: the relay may know it already.
       this.#key ??= (await this.#core.ports.keys.load()) ?? (await this.#core.ports.keys.create());
-      const registration = { handle, displayName, invite: invite ?? null };
-      this.#relay.start({ key: this.#key, relay: null, registration });
-      await this.#waiting.until(() => {
-        if (this.#relay.error) throw this.#relay.error;
-        return this.#core.state.account !== null;
-      });
+      this.#relay.start({ key: this.#key, relay: null, entrance });
+      await this.#waiting.until(
+        () => {
+          if (this.#relay.error) throw this.#relay.error;
+          return this.#core.state.account !== null;
+        },
+        entrance.kind === "link" ? LINK_MS : undefined,
+      );
       return this.#account() as Account;
     } catch (error) {
       this.#relay.stop();

@@ -36,6 +36,7 @@ const MAX_UNACKNOWLEDGED = 64;
 /** Refusals that speak of the entries and not of the relay's state. */
 const ABOUT_ENTRIES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "bad_signature",
+  "device_removed",
   "not_a_member",
   "origin_conflict",
   "out_of_order",
@@ -177,8 +178,8 @@ export class Delivery {
     const { row } = conversation;
     const { deviceId } = this.#core.state.self;
     const now = this.#core.ports.clock.monotonic();
-    for (const user of this.#core.state.others(row)) {
-      for (const link of this.#links.open(user)) {
+    for (const { userId } of row.members) {
+      for (const link of this.#links.open(userId)) {
         const sent = course.sent.get(link.peer.deviceId) ?? new Map<number, number>();
         course.sent.set(link.peer.deviceId, sent);
         for (const { n, payload, heldBy } of entries) {
@@ -201,30 +202,37 @@ export class Delivery {
     now: number,
   ): { at: number; held: boolean } {
     const seen = course.seen.get(entry.n) ?? now;
-    const others = this.#core.state.others(conversation.row);
-    if (others.length === 0) return { at: now, held: false };
     let held = true;
+    let anybody = false;
     // Whoever wrote the first of what waits brings it all: the others leave them the time to.
     const first = conversation.tail.find((waiting) => waiting.seq === 0);
     const patience = first?.deviceId === entry.deviceId ? BATCH_MS : 2 * BATCH_MS;
     let at = course.seen.size >= BATCH_ENTRIES ? now : seen + patience;
-    for (const user of others) {
+    for (const { userId: user } of conversation.row.members) {
+      // Other devices of one's own are served as well, but need not be there.
+      const own = user === this.#core.state.self.userId;
       const linked = this.#links.all.filter((link) => link.peer.userId === user);
       const online = this.#presence.devices(user);
       if (online === null && linked.length === 0) {
+        if (own) continue;
+        anybody = true;
         held = false;
         at = Math.min(at, Math.max(seen, this.#connectedAt) + OPENING_MS);
         continue;
       }
       const devices = new Set([...(online ?? []), ...linked.map((link) => link.peer.deviceId)]);
-      if (devices.size === 0) return { at: now, held: false };
+      if (devices.size === 0) {
+        if (own) continue;
+        return { at: now, held: false };
+      }
+      anybody = true;
       for (const device of devices) {
         if (entry.heldBy.some((holder) => holder.deviceId === device)) continue;
         held = false;
         at = Math.min(at, this.#patience(device, entry.n, course, now));
       }
     }
-    return { at, held };
+    return anybody ? { at, held } : { at: now, held: false };
   }
 
   /** Until when a device that has not acknowledged an entry may still do so directly. */

@@ -56,7 +56,7 @@ export class DirectPath {
 
   /** This conversation is in use: have channels to those who are online. */
   reach(conversation: Conversation): void {
-    for (const userId of this.#core.state.others(conversation.row)) {
+    for (const { userId } of conversation.row.members) {
       for (const deviceId of this.#presence.devices(userId) ?? []) {
         this.#links.want({ userId, deviceId });
       }

@@ -3,6 +3,7 @@ import type { ConnectionState } from "../../shared/client-api.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
 import type { Core } from "./core.js";
 import { Delivery } from "./delivery.js";
+import { Devices } from "./devices.js";
 import { DirectLinks } from "./direct-links.js";
 import { DirectPath } from "./direct-path.js";
 import { HandIn } from "./hand-in.js";
@@ -16,6 +17,7 @@ import { Typing } from "./typing.js";
 
 export class Engine {
   readonly links: DirectLinks;
+  readonly devices: Devices;
   readonly presence: PresenceBook;
   readonly typing: Typing;
   readonly direct: DirectPath;
@@ -42,6 +44,7 @@ export class Engine {
         changed: connectionChanged,
       },
     );
+    this.devices = new Devices(core, relay, key);
     this.presence = new PresenceBook(core, relay, this.links, (user) =>
       this.direct.presenceChanged(user),
     );
@@ -78,6 +81,7 @@ export class Engine {
 
   disconnected(): void {
     this.#sync.disconnected();
+    this.devices.disconnected();
     this.presence.lost();
   }
 
@@ -87,7 +91,9 @@ export class Engine {
       this.links.receive({ userId: frame.userId, deviceId: frame.deviceId }, frame.payload);
     } else if (frame.type === "typing") {
       this.typing.hear(frame.conversationId, frame.userId, frame.active);
-    } else this.#sync.push(frame);
+    } else if (frame.type === "linking") void this.devices.linking(frame);
+    else if (frame.type === "devicesChanged") void this.devices.announce();
+    else this.#sync.push(frame);
   }
 
   /** Own entries were queued. */

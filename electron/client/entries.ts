@@ -97,18 +97,19 @@ export async function addDirect(
     return unchanged(undefined);
   }
   const at = core.ports.clock.now();
+  const own = entry.userId === state.self.userId;
   const added = readTail({
     ...entry,
     seq: 0,
     at,
     direct: true,
     floor: "none",
-    read: false,
+    read: own,
     heldBy: [],
   });
   const row = {
     ...conversation.row,
-    unread: Math.min(MAX_UNREAD, conversation.row.unread + 1),
+    unread: Math.min(MAX_UNREAD, conversation.row.unread + (own ? 0 : 1)),
     activity: Math.max(conversation.row.activity, at),
   };
   return {
@@ -268,7 +269,7 @@ export async function holdOwn(
       return {
         ...entry,
         heldBy,
-        direct: entry.direct || entry.seq === 0,
+        direct: entry.direct || (entry.seq === 0 && holder.userId !== state.self.userId),
         floor: entry.floor === "none" && everybody ? "delivered" : entry.floor,
       };
     });

@@ -28,10 +28,11 @@ export class PresenceBook {
     this.#changed = changed;
   }
 
-  /** Devices that the relay sees connected; null while that is not known yet. */
+  /** Devices that the relay sees connected, but for this one; null while that is not known yet. */
   devices(user: UserId): readonly DeviceId[] | null {
     if (!this.#relay.connected) return null;
-    return this.#told.get(user)?.devices ?? (this.#answered ? [] : null);
+    const devices = this.#told.get(user)?.devices ?? (this.#answered ? [] : null);
+    return devices?.filter((device) => device !== this.#core.state.self.deviceId) ?? null;
   }
 
   stateOf(user: UserId): PresenceState {
@@ -61,7 +62,11 @@ export class PresenceBook {
     const { state } = this.#core;
     const opened = [...this.#opened].slice(-MAX_FOLLOWED).reverse();
     const recent = state.byActivity().flatMap(({ row }) => state.others(row));
-    const userIds = [...new Set([...opened, ...recent])].slice(0, MAX_FOLLOWED);
+    // Oneself too: other devices of one's own are served like anybody's.
+    const userIds = [...new Set([state.self.userId, ...opened, ...recent])].slice(
+      0,
+      MAX_FOLLOWED + 1,
+    );
     const wanted = [...userIds].sort().join();
     if (wanted === this.#followed || !this.#relay.connected) return;
     this.#followed = wanted;
@@ -94,6 +99,7 @@ export class PresenceBook {
   }
 
   announce(user: UserId): void {
+    if (user === this.#core.state.self.userId) return;
     this.#core.events.emit("presence.changed", this.stateOf(user));
   }
 

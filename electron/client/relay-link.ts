@@ -2,11 +2,13 @@
 import type { ErrorCode } from "../../shared/errors.js";
 import { DovetailError } from "../../shared/errors.js";
 import { deviceIdOf } from "../../shared/ids.js";
+import { pairingPlace, pairingProof } from "../../shared/pairing.js";
 import {
   authenticationBytes,
   type ClientFrame,
   CloseCode,
   clientFrames,
+  linkBytes,
   PROTOCOL_VERSION,
   type RelayFrame,
   registrationBytes,
@@ -20,7 +22,18 @@ import { type Answer, type Request, Requests, type RequestType } from "./request
 export type Welcome = Extract<RelayFrame, { type: "welcome" }>;
 export type Push = Extract<
   RelayFrame,
-  { type: "conversation" | "entries" | "placed" | "cursors" | "presence" | "typing" | "signal" }
+  {
+    type:
+      | "conversation"
+      | "entries"
+      | "placed"
+      | "cursors"
+      | "presence"
+      | "typing"
+      | "signal"
+      | "linking"
+      | "devicesChanged";
+  }
 >;
 
 export interface RelayLinkEvents {
@@ -32,22 +45,33 @@ export interface RelayLinkEvents {
   changed(): void;
 }
 
+/** As somebody new. */
 export interface Registration {
+  readonly kind: "register";
   readonly handle: string;
   readonly displayName: string;
   readonly invite: string | null;
 }
 
-/** How to come in: as the device that is known, or as somebody new. */
+/** As a new device of somebody whose other device shows the code. */
+export interface Linking {
+  readonly kind: "link";
+  readonly code: string;
+}
+
+/** How to come in. */
 export interface Credentials {
   readonly key: DeviceKey;
   /** The name of the relay that the account is at; null accepts any. */
   readonly relay: string | null;
-  readonly registration: Registration | null;
+  /** Null as the device that is known. */
+  readonly entrance: Registration | Linking | null;
 }
 
 /** From dialling to `welcome`. */
 const HANDSHAKE_MS = 10_000;
+/** A person has to do something at the other device; the relay keeps the place for five minutes. */
+export const LINK_MS = 5 * 60_000 + HANDSHAKE_MS;
 /** The relay may ask for less, never for more: a dead connection is to be noticed within seconds. */
 const LONGEST_HEARTBEAT_MS = 10_000;
 /** A connection that lived this long was a success: the next failure starts a new back-off. */
@@ -61,6 +85,8 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
   "wrong_relay",
   "invite_required",
   "invite_invalid",
+  "device_removed",
+  "pairing_unknown",
 ]);
 
 export class RelayLink {
@@ -165,9 +191,7 @@ export class RelayLink {
     this.#stage = "greeting";
     const generation = ++this.#generation;
     const current = () => generation === this.#generation;
-    this.#timer = this.#ports.clock.after(HANDSHAKE_MS, () => {
-      this.#failed(new DovetailError("timeout", "The relay did not answer."));
-    });
+    this.#allow(HANDSHAKE_MS);
     this.#wire = this.#ports.relay.dial(this.#options.relayUrl, {
       open: () => {
         if (!current()) return;
@@ -181,6 +205,14 @@ export class RelayLink {
       },
     });
     this.#events.changed();
+  }
+
+  /** So long the handshake may take from now. */
+  #allow(ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#ports.clock.after(ms, () => {
+      this.#failed(new DovetailError("timeout", "The relay did not answer."));
+    });
   }
 
   #receive(bytes: Uint8Array): void {
@@ -216,14 +248,22 @@ export class RelayLink {
   }
 
   #prove({ relay, nonce }: Extract<RelayFrame, { type: "challenge" }>): void {
-    const { key, relay: expected, registration } = this.#credentials as Credentials;
+    const { key, relay: expected, entrance } = this.#credentials as Credentials;
     if (expected !== null && expected !== relay) throw new DovetailError("wrong_relay");
     this.#relay = relay;
     this.#stage = "proving";
     const { publicKey } = key;
-    if (registration) {
-      const { handle, displayName, invite } = registration;
-      const wanted = { handle, displayName, deviceName: this.#options.deviceName, publicKey };
+    const { deviceName } = this.#options;
+    if (entrance?.kind === "link") {
+      const { sha256 } = this.#ports.crypto;
+      const asked = { place: pairingPlace(entrance.code, sha256), publicKey, deviceName };
+      const proof = pairingProof(entrance.code, publicKey, deviceName, sha256);
+      const signature = key.sign(linkBytes(relay, nonce, asked));
+      this.#allow(LINK_MS);
+      this.#send({ type: "link", ...asked, proof, signature });
+    } else if (entrance) {
+      const { handle, displayName, invite } = entrance;
+      const wanted = { handle, displayName, deviceName, publicKey };
       const signature = key.sign(registrationBytes(relay, nonce, wanted));
       this.#send({ type: "register", ...wanted, invite, signature });
     } else {
@@ -242,7 +282,7 @@ export class RelayLink {
     this.#credentials = {
       ...(this.#credentials as Credentials),
       relay: this.#relay,
-      registration: null,
+      entrance: null,
     };
     this.#beat();
     this.#events.connected(welcome, this.#relay);

@@ -14,6 +14,11 @@ const answers = {
   watchPresence: "presences",
   getPresence: "presences",
   signal: "done",
+  openPairing: "done",
+  closePairing: "done",
+  addDevice: "done",
+  removeDevice: "done",
+  getDevices: "devices",
 } as const;
 
 export type RequestType = keyof typeof answers;

@@ -59,7 +59,8 @@ export function tailMessage(
   row: ConversationRow,
   entry: TailEntry,
 ): api.Message {
-  const mine = entry.userId === state.account?.userId;
+  const self = state.account?.userId;
+  const mine = entry.userId === self;
   return {
     messageId: messageIdOf(row.conversationId, entry),
     conversationId: row.conversationId,
@@ -70,7 +71,7 @@ export function tailMessage(
     text: entry.content.text,
     sentAt: entry.content.sentAt,
     state: mine
-      ? ownState(state, row, { ...entry, held: entry.heldBy.length > 0 })
+      ? ownState(state, row, { ...entry, held: entry.heldBy.some(({ userId }) => userId !== self) })
       : entry.read
         ? "read"
         : "delivered",

@@ -22,7 +22,7 @@ export class Waiting {
    * Resolves when the condition, asked at every change, holds.
    * @throws what the condition throws; DovetailError `relay_unreachable` when it takes too long.
    */
-  until(condition: () => boolean): Promise<void> {
+  until(condition: () => boolean, ms = CONNECT_MS): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (action: () => void) => {
         this.#watchers.delete(watcher);
@@ -36,7 +36,7 @@ export class Waiting {
           settle(() => reject(error));
         }
       };
-      const timer = this.#clock.after(CONNECT_MS, () => {
+      const timer = this.#clock.after(ms, () => {
         settle(() => reject(new DovetailError("relay_unreachable")));
       });
       this.#watchers.add(watcher);

@@ -112,6 +112,7 @@ export class AppendJob implements WriteJob {
     if (deviceId === this.#peer.deviceId) return this.#peer.userId;
     const device = await this.#context.people.device(deviceId);
     if (!device) throw new DovetailError("unknown_device");
+    if (device.removed) throw new DovetailError("device_removed");
     if (!conversation.members.includes(device.userId)) {
       throw new DovetailError("not_a_member", "The entries' author is not a member.");
     }

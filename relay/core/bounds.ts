@@ -62,3 +62,6 @@ export const HANDSHAKE_MS = 10_000;
 
 /** Milliseconds between two tries whether a store that failed can be written again. */
 export const RECOVERY_MS = 1_000;
+
+/** Milliseconds for which a new device may ask at an open place. */
+export const PAIRING_MS = 5 * 60_000;

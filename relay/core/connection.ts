@@ -9,13 +9,14 @@ import {
   relayFrames,
 } from "../../shared/protocol.js";
 import type { Timer } from "../../shared/runtime.js";
-import { HANDSHAKE_MS, HARD_BUFFER_BYTES } from "./bounds.js";
+import { HANDSHAKE_MS, HARD_BUFFER_BYTES, PAIRING_MS } from "./bounds.js";
 import type { RelayConfig } from "./config.js";
 import type { Connections, Peer } from "./connections.js";
 import { Handshake, mayRegisterAgain, type Proven } from "./handshake.js";
 import { Inbound } from "./inbound.js";
+import type { Applicant } from "./pairing.js";
 import type { People } from "./people.js";
-import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
+import type { ClientWire, ConnectionLimits, Device, RelayPorts } from "./ports.js";
 import { answer, type Request, type RequestContext } from "./requests.js";
 import type { WriteHealth } from "./write-health.js";
 
@@ -52,6 +53,7 @@ export class Connection implements Peer {
   readonly #inbound: Inbound;
   readonly #handshake: Handshake;
   #proven: Proven | null = null;
+  #applicant: Applicant | null = null;
   #ended = false;
   #timer: Timer;
   #lastHeard: number;
@@ -106,6 +108,10 @@ export class Connection implements Peer {
     this.close(CloseCode.replaced, "the device connected again");
   }
 
+  removed(): void {
+    this.#refuse(new DovetailError("device_removed"), CloseCode.refused);
+  }
+
   /** Takes no further requests; those that run may still end. */
   drain(): void {
     this.#inbound.stop();
@@ -123,6 +129,7 @@ export class Connection implements Peer {
     this.#ended = true;
     this.#timer.cancel();
     this.#inbound.stop();
+    if (this.#applicant) this.#context.requests.pairings.leave(this.#applicant);
     this.#context.ended(this);
   }
 
@@ -155,6 +162,7 @@ export class Connection implements Peer {
       case "hello":
       case "register":
       case "authenticate":
+      case "link":
         this.#refuse(new DovetailError("unexpected_frame"), CloseCode.protocol);
         return null;
       default:
@@ -172,6 +180,8 @@ export class Connection implements Peer {
           return this.#welcome(await this.#handshake.register(frame), true);
         case "authenticate":
           return this.#welcome(await this.#handshake.authenticate(frame), false);
+        case "link":
+          return this.#welcome(await this.#link(frame), false);
         default:
           throw new DovetailError("not_authenticated", "The handshake is not over.");
       }
@@ -180,6 +190,23 @@ export class Connection implements Peer {
       if (frame.type === "register" && mayRegisterAgain.has(error.code)) this.#tell(null, error);
       else this.#refuse(error, closeCodeOf(error.code));
     }
+  }
+
+  /** Waits for a device of the account to add this one, as long as the place may be open. */
+  async #link(frame: Extract<ClientFrame, { type: "link" }>): Promise<Proven> {
+    this.#handshake.checkLink(frame);
+    const { people, requests, ports } = this.#context;
+    this.#timer.cancel();
+    this.#timer = ports.clock.after(PAIRING_MS, () => {
+      this.#refuse(new DovetailError("pairing_unknown"), CloseCode.refused);
+    });
+    const device = await new Promise<Device>((added, refused) => {
+      this.#applicant = { ...frame, added, refused };
+      requests.pairings.ask(frame.place, this.#applicant);
+    });
+    const person = await people.user(device.userId);
+    if (!person) throw new DovetailError("unknown_device");
+    return { person, deviceId: device.deviceId };
   }
 
   #welcome(proven: Proven, registered: boolean): void {

@@ -9,6 +9,8 @@ export interface Peer {
   send(frame: Uint8Array): void;
   /** The same device has connected anew: this connection ends. */
   replaced(): void;
+  /** The device was taken out of its account: this connection ends. */
+  removed(): void;
 }
 
 /** Who is connected: a hash table from users to their devices' connections, one per device. */

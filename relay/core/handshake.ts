@@ -10,6 +10,7 @@ import {
 import {
   authenticationBytes,
   type ClientFrame,
+  linkBytes,
   NONCE_BYTES,
   type Person,
   PROTOCOL_VERSION,
@@ -86,6 +87,7 @@ export class Handshake {
     const nonce = this.#challenged();
     const device = await this.#people.device(deviceId);
     if (!device) throw new DovetailError("unknown_device");
+    if (device.removed) throw new DovetailError("device_removed");
     const signed = authenticationBytes(this.#config.name, nonce, deviceId);
     if (!this.#ports.crypto.verify(device.publicKey, signed, signature)) {
       throw new DovetailError("bad_signature");
@@ -110,13 +112,35 @@ export class Handshake {
     const userId = idFromBytes<UserId>(this.#ports.random.bytes(ID_BYTES));
     const account: NewAccount = {
       user: { userId, handle, displayName },
-      device: { deviceId, userId, name: deviceName, publicKey },
+      device: {
+        deviceId,
+        userId,
+        name: deviceName,
+        publicKey,
+        addedAt: this.#ports.clock.now(),
+        removed: false,
+        addedBy: null,
+      },
       invite: this.#invite(frame.invite),
     };
     const { directory } = this.#ports.store;
     const person = await this.#health.write(() => directory.register(account));
     if (typeof person === "string") throw new DovetailError(person);
     return { person, deviceId };
+  }
+
+  /**
+   * What the new device says is its own; whether it is let in is for a device of the account to say.
+   * @throws DovetailError `bad_signature`, `rate_limited`.
+   */
+  checkLink(frame: Frame<"link">): void {
+    const nonce = this.#challenged();
+    const retryAfterMs = this.#limits.registration();
+    if (retryAfterMs > 0) throw new DovetailError("rate_limited", undefined, { retryAfterMs });
+    const signed = linkBytes(this.#config.name, nonce, frame);
+    if (!this.#ports.crypto.verify(frame.publicKey, signed, frame.signature)) {
+      throw new DovetailError("bad_signature");
+    }
   }
 
   #invite(code: string | null): NewAccount["invite"] {

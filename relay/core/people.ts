@@ -4,7 +4,7 @@ import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import { Lru } from "./lru.js";
 import type { Device, Directory } from "./ports.js";
 
-/** Users and devices, those in use kept in memory: neither changes once it is registered. */
+/** Users and devices, those in use kept in memory: all that ever changes is that a device is removed. */
 export class People {
   readonly #directory: Directory;
   readonly #users = new Lru<UserId, Person>(MAX_CACHED_PEOPLE);
@@ -28,6 +28,11 @@ export class People {
     const device = await this.#directory.device(id);
     if (device) this.#devices.set(id, device);
     return device;
+  }
+
+  /** What was known of the device is asked for anew. */
+  forget(id: DeviceId): void {
+    this.#devices.delete(id);
   }
 
   /** An empty prefix would list everybody, so it finds nobody. */

@@ -95,6 +95,12 @@ export interface Device {
   readonly userId: UserId;
   readonly name: string;
   readonly publicKey: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly addedAt: number;
+  /** Once true it stays so. */
+  readonly removed: boolean;
+  /** The device of the same user that vouched for it; null for the one that registered. */
+  readonly addedBy: { readonly deviceId: DeviceId; readonly signature: Uint8Array } | null;
 }
 
 export interface NewAccount {
@@ -107,7 +113,17 @@ export interface NewAccount {
 /** Users, their handles and devices, and invites. */
 export interface Directory {
   user(id: UserId): Promise<Person | null>;
+  /** Also those that were removed. */
   device(id: DeviceId): Promise<Device | null>;
+  /** The user's devices that are not removed, the oldest first. */
+  devices(user: UserId): Promise<readonly Device[]>;
+  /**
+   * Durable when it resolves. A device that is known already, also as removed, is not added again: what
+   * is known of it is given.
+   */
+  addDevice(device: Device): Promise<Device | "too_many_devices">;
+  /** Durable when it resolves; the device's key stays refused for ever. False where there is no such. */
+  removeDevice(user: UserId, device: DeviceId): Promise<boolean>;
   /** Handles that start with the prefix, in alphabetical order. */
   search(prefix: string, limit: number): Promise<readonly Person[]>;
   /**
@@ -117,9 +133,9 @@ export interface Directory {
   register(account: NewAccount): Promise<Person | "handle_taken" | "invite_invalid">;
   userCount(): Promise<number>;
   /** Milliseconds since 1970; 0 for never. */
-  lastSeen(user: UserId): Promise<number>;
+  lastSeen(id: UserId | DeviceId): Promise<number>;
   /** Not durable at once: a crash may take it back. */
-  setLastSeen(user: UserId, at: number): Promise<void>;
+  setLastSeen(ids: readonly (UserId | DeviceId)[], at: number): Promise<void>;
 }
 
 export interface RelayStore {

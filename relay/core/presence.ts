@@ -1,4 +1,4 @@
-import type { UserId } from "../../shared/ids.js";
+import type { DeviceId, UserId } from "../../shared/ids.js";
 import { MAX_DEVICES } from "../../shared/limits.js";
 import { type Presence, relayFrames } from "../../shared/protocol.js";
 import type { Clock, Log } from "../../shared/runtime.js";
@@ -82,7 +82,7 @@ export class PresenceBoard {
     const { userId } = peer;
     const devices = this.#devicesOf(userId);
     const now = this.#clock.now();
-    if (devices.length === 0) this.#saw(userId, now);
+    this.#saw(userId, peer.deviceId, devices.length === 0, now);
     this.#tell({ userId, devices, lastSeen: devices.length > 0 ? 0 : now });
   }
 
@@ -99,10 +99,10 @@ export class PresenceBoard {
     return this.#lastSeen.get(user) ?? (await this.#directory.lastSeen(user));
   }
 
-  #saw(user: UserId, now: number): void {
-    this.#lastSeen.set(user, now);
+  #saw(user: UserId, device: DeviceId, wasLast: boolean, now: number): void {
+    if (wasLast) this.#lastSeen.set(user, now);
     const writing = this.#directory
-      .setLastSeen(user, now)
+      .setLastSeen(wasLast ? [device, user] : [device], now)
       .catch((error) => this.#log.warn("presence.not-written", { error }))
       .finally(() => this.#writing.delete(writing));
     this.#writing.add(writing);

@@ -4,7 +4,9 @@ import type { RelayConfig } from "./config.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { Connections } from "./connections.js";
 import { Conversations } from "./conversations.js";
+import { tellDevices } from "./devices.js";
 import { GroupCommit } from "./group-commit.js";
+import { PairingBoard } from "./pairing.js";
 import { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
 import { PresenceBoard } from "./presence.js";
@@ -27,6 +29,7 @@ export class Relay {
   readonly #ports: RelayPorts;
   readonly #commit: GroupCommit;
   readonly #presence: PresenceBoard;
+  readonly #pairings: PairingBoard;
   readonly #health: WriteHealth;
   readonly #connections: Connections;
   readonly #context: ConnectionContext;
@@ -43,6 +46,7 @@ export class Relay {
     this.#connections = connections;
     this.#health = new WriteHealth(logs, clock, log);
     this.#commit = new GroupCommit({ logs, metrics, clock, log }, conversations, this.#health);
+    this.#pairings = new PairingBoard(clock);
     this.#presence = new PresenceBoard({ directory, clock, log }, conversations, connections);
     this.#context = {
       ports,
@@ -60,6 +64,9 @@ export class Relay {
         metrics,
         commit: this.#commit,
         presence: this.#presence,
+        directory,
+        health: this.#health,
+        pairings: this.#pairings,
       },
       proven: (connection, registered) => this.#proven(connection, registered),
       ended: (connection) => this.#ended(connection),
@@ -96,6 +103,7 @@ export class Relay {
   #proven(connection: Connection, registered: boolean): void {
     this.#connections.add(connection)?.replaced();
     this.#presence.arrived(connection);
+    tellDevices(this.#connections, connection);
     if (registered) void this.#countUsers();
   }
 
@@ -103,7 +111,9 @@ export class Relay {
     this.#all.delete(connection);
     this.#ports.metrics.connections(this.#all.size);
     if (connection.isProven) {
+      this.#pairings.close(connection);
       this.#presence.left(connection, this.#connections.remove(connection));
+      tellDevices(this.#connections, connection);
     }
   }
 

@@ -4,13 +4,14 @@ import { type AppendContext, AppendJob } from "./append.js";
 import { changesFor } from "./changes.js";
 import type { Peer } from "./connections.js";
 import { MoveCursorsJob } from "./cursors.js";
+import { addDevice, type DevicesContext, devicesOf, removeDevice } from "./devices.js";
 import type { WriteJob } from "./group-commit.js";
 import { type OpenContext, openConversation } from "./open-conversation.js";
 import type { LogStore } from "./ports.js";
 import type { PresenceBoard } from "./presence.js";
 import { signal } from "./signalling.js";
 
-export interface RequestContext extends AppendContext, OpenContext {
+export interface RequestContext extends AppendContext, OpenContext, DevicesContext {
   readonly presence: PresenceBoard;
   readonly logs: LogStore;
 }
@@ -18,7 +19,7 @@ export interface RequestContext extends AppendContext, OpenContext {
 /** Everything that is allowed after `welcome`, but the heartbeat. */
 export type Request = Exclude<
   ClientFrame,
-  { type: "hello" | "register" | "authenticate" | "ping" | "pong" }
+  { type: "hello" | "register" | "authenticate" | "link" | "ping" | "pong" }
 >;
 
 /** The answer; null where there is none or where it was sent already. */
@@ -67,6 +68,22 @@ export async function answer(
     case "getPresence": {
       const states = await presence.states(peer.userId, frame.userIds);
       return { type: "presences", requestId: frame.requestId, states };
+    }
+    case "openPairing":
+      context.pairings.open(peer, frame.place);
+      return { type: "done", requestId: frame.requestId };
+    case "closePairing":
+      context.pairings.close(peer);
+      return { type: "done", requestId: frame.requestId };
+    case "addDevice":
+      await addDevice(context, peer, frame.publicKey, frame.signature);
+      return { type: "done", requestId: frame.requestId };
+    case "removeDevice":
+      await removeDevice(context, peer, frame.deviceId);
+      return { type: "done", requestId: frame.requestId };
+    case "getDevices": {
+      const devices = await devicesOf(context, peer);
+      return { type: "devices", requestId: frame.requestId, devices };
     }
     case "typing":
       await typing(context, peer, frame);

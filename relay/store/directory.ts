@@ -1,5 +1,6 @@
 import type { DeviceId, UserId } from "../../shared/ids.js";
 import { type KeyValue, under, type Write } from "../../shared/key-value.js";
+import { MAX_DEVICES } from "../../shared/limits.js";
 import type { Person } from "../../shared/protocol.js";
 import type { Device, Directory, NewAccount } from "../core/ports.js";
 import { keys, rows } from "./rows.js";
@@ -57,23 +58,56 @@ export class KvDirectory implements Directory {
     }
     put(keys.user(user.userId), rows.user.encode(user));
     put(keys.handle(user.handle), rows.userId.encode(user.userId));
-    put(keys.device(device.deviceId), rows.device.encode(device));
+    writes.push(...deviceWrites(device));
     put(keys.userCount, rows.number.encode((await this.userCount()) + 1));
     await this.#kv.batch(writes);
     return user;
+  }
+
+  async devices(user: UserId): Promise<readonly Device[]> {
+    const found = await this.#kv.range(under(keys.devicesOf(user)));
+    const devices = await Promise.all(
+      found.map(({ key, value }) => this.device(rows.deviceId.decode(key, value))),
+    );
+    return devices
+      .filter((device) => device !== null)
+      .filter((device) => !device.removed)
+      .sort((a, b) => a.addedAt - b.addedAt);
+  }
+
+  addDevice(device: Device): Promise<Device | "too_many_devices"> {
+    return this.#serial.run(async () => {
+      const known = await this.device(device.deviceId);
+      if (known) return known;
+      if ((await this.devices(device.userId)).length >= MAX_DEVICES) return "too_many_devices";
+      await this.#kv.batch(deviceWrites(device));
+      return device;
+    });
+  }
+
+  removeDevice(user: UserId, id: DeviceId): Promise<boolean> {
+    return this.#serial.run(async () => {
+      const device = await this.device(id);
+      if (device?.userId !== user) return false;
+      await this.#kv.batch(deviceWrites({ ...device, removed: true }));
+      return true;
+    });
   }
 
   userCount(): Promise<number> {
     return this.#number(keys.userCount);
   }
 
-  lastSeen(user: UserId): Promise<number> {
-    return this.#number(keys.lastSeen(user));
+  lastSeen(id: UserId | DeviceId): Promise<number> {
+    return this.#number(keys.lastSeen(id));
   }
 
-  async setLastSeen(user: UserId, at: number): Promise<void> {
-    const write = { type: "put", key: keys.lastSeen(user), value: rows.number.encode(at) } as const;
-    await this.#kv.batch([write], false);
+  async setLastSeen(ids: readonly (UserId | DeviceId)[], at: number): Promise<void> {
+    const value = rows.number.encode(at);
+    await this.#kv.batch(
+      ids.map((id) => ({ type: "put", key: keys.lastSeen(id), value })),
+      false,
+    );
   }
 
   async #number(key: string): Promise<number> {
@@ -81,3 +115,12 @@ export class KvDirectory implements Directory {
     return stored ? rows.number.decode(key, stored) : 0;
   }
 }
+
+const deviceWrites = (device: Device): Write[] => [
+  { type: "put", key: keys.device(device.deviceId), value: rows.device.encode(device) },
+  {
+    type: "put",
+    key: keys.deviceOf(device.userId, device.deviceId),
+    value: rows.deviceId.encode(device.deviceId),
+  },
+];

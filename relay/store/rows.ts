@@ -1,5 +1,6 @@
 /** How each row looks. The first byte is the version of its kind; the rest is a struct of the codec. */
 import {
+  bool,
   bytes,
   conversationId,
   decode,
@@ -9,6 +10,7 @@ import {
   fixed,
   list,
   oneOf,
+  optional,
   struct,
   text,
   uint,
@@ -18,7 +20,7 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { sortable } from "../../shared/key-value.js";
 import { MAX_MEMBERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES } from "../../shared/limits.js";
-import { PUBLIC_KEY_BYTES } from "../../shared/protocol.js";
+import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
 
 interface Row<T> {
   encode(value: T): Uint8Array;
@@ -53,7 +55,17 @@ export const rows = {
   name: row(text(256)),
   user: row(struct({ handle: text(64), displayName: name })),
   userId: row(userId),
-  device: row(struct({ userId, name, publicKey: fixed(PUBLIC_KEY_BYTES) })),
+  device: row(
+    struct({
+      userId,
+      name,
+      publicKey: fixed(PUBLIC_KEY_BYTES),
+      addedAt: uint(),
+      removed: bool,
+      addedBy: optional(struct({ deviceId, signature: fixed(SIGNATURE_BYTES) })),
+    }),
+  ),
+  deviceId: row(deviceId),
   conversation: row(
     struct({ kind: oneOf("direct", "group", "notes"), members: list(userId, MAX_MEMBERS) }),
   ),
@@ -75,7 +87,10 @@ export const keys = {
   handle: (handle: string) => `handle/${handle}`,
   device: (id: DeviceId) => `device/${id}`,
   inviteUses: (code: string) => `invite/${code}`,
-  lastSeen: (id: UserId) => `seen/${id}`,
+  /** A user's devices, also the removed ones. */
+  devicesOf: (user: UserId) => `devices/${user}/`,
+  deviceOf: (user: UserId, id: DeviceId) => `devices/${user}/${id}`,
+  lastSeen: (id: UserId | DeviceId) => `seen/${id}`,
   conversation: (id: ConversationId) => `conversation/${id}`,
   head: (id: ConversationId) => `head/${id}`,
   lastN: (id: ConversationId, device: DeviceId) => `last/${id}/${device}`,

@@ -40,6 +40,9 @@ const account = (handle: string, device: string, invite: NewAccount["invite"] = 
     userId: id<UserId>(device),
     name: "laptop",
     publicKey: new Uint8Array(32).fill(7),
+    addedAt: 1,
+    removed: false,
+    addedBy: null,
   },
   invite,
 });
@@ -194,7 +197,7 @@ export function relayStoreContract(
 
     it("remembers when somebody was last seen", async () => {
       expect(await store.directory.lastSeen(alice)).toBe(0);
-      await store.directory.setLastSeen(alice, 123);
+      await store.directory.setLastSeen([alice], 123);
       expect(await (await reopen()).directory.lastSeen(alice)).toBe(123);
     });
   });

@@ -1,8 +1,13 @@
 /** Any frame that the protocol allows, for property tests. */
 import fc from "fast-check";
 import { type ErrorCode, errorCodes } from "../../shared/errors.js";
-import { idFromBytes } from "../../shared/ids.js";
-import { NONCE_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { ID_BYTES, idFromBytes } from "../../shared/ids.js";
+import {
+  HASH_BYTES,
+  NONCE_BYTES,
+  PUBLIC_KEY_BYTES,
+  SIGNATURE_BYTES,
+} from "../../shared/protocol.js";
 
 const exactly = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const payload = fc.uint8Array({ maxLength: 300 });
@@ -100,6 +105,22 @@ export const clientFrame = {
   getPresence: frame("getPresence", { requestId, userIds: some(userId) }),
   typing: frame("typing", { conversationId, active: fc.boolean() }),
   signal: frame("signal", { requestId, deviceId, payload }),
+  link: frame("link", {
+    place: exactly(ID_BYTES),
+    proof: exactly(HASH_BYTES),
+    deviceName: name,
+    publicKey: exactly(PUBLIC_KEY_BYTES),
+    signature: exactly(SIGNATURE_BYTES),
+  }),
+  openPairing: frame("openPairing", { requestId, place: exactly(ID_BYTES) }),
+  closePairing: frame("closePairing", { requestId }),
+  addDevice: frame("addDevice", {
+    requestId,
+    publicKey: exactly(PUBLIC_KEY_BYTES),
+    signature: exactly(SIGNATURE_BYTES),
+  }),
+  removeDevice: frame("removeDevice", { requestId, deviceId }),
+  getDevices: frame("getDevices", { requestId }),
 };
 
 export const relayFrame = {
@@ -147,4 +168,16 @@ export const relayFrame = {
   presence: frame("presence", { presence }),
   typing: frame("typing", { conversationId, userId, active: fc.boolean() }),
   signal: frame("signal", { userId, deviceId, payload }),
+  devices: frame("devices", {
+    requestId,
+    devices: some(
+      fc.record({ deviceId, name, addedAt: whole, lastSeen: whole, connected: fc.boolean() }),
+    ),
+  }),
+  linking: frame("linking", {
+    proof: exactly(HASH_BYTES),
+    deviceName: name,
+    publicKey: exactly(PUBLIC_KEY_BYTES),
+  }),
+  devicesChanged: frame("devicesChanged"),
 };
