@@ -2,7 +2,7 @@
 import type { Message, ValidParams } from "../../shared/client-api.js";
 import type { Core } from "./core.js";
 import { locate } from "./receipts.js";
-import { keys, logRow } from "./rows.js";
+import { keys, logRow, seqOfKey } from "./rows.js";
 import type { Conversation } from "./state.js";
 import { logMessage, tailMessage } from "./views.js";
 
@@ -46,7 +46,7 @@ async function logPage(
     from: keys.log(row.conversationId, from),
     to: keys.log(row.conversationId, to + 1),
   });
-  return rows.map(({ value }, index) =>
-    logMessage(core.state, row, from + index, logRow.decode(value)),
+  return rows.map(({ key, value }) =>
+    logMessage(core.state, row, seqOfKey(key), logRow.decode(value)),
   );
 }

@@ -20,6 +20,7 @@ import {
   MAX_UNREAD,
   type MemberRow,
   originRow,
+  seqOfKey,
 } from "./rows.js";
 import { type Conversation, replace, sameOrigin, type TailEntry } from "./state.js";
 import { logMessage, tailMessage } from "./views.js";
@@ -88,7 +89,7 @@ async function ownBetween(
     to: keys.log(row.conversationId, last + 1),
   });
   return rows
-    .map(({ value }, index) => logMessage(core.state, row, first + index, logRow.decode(value)))
+    .map(({ key, value }) => logMessage(core.state, row, seqOfKey(key), logRow.decode(value)))
     .filter((message) => message.mine);
 }
 

@@ -19,7 +19,7 @@ import {
 } from "../../shared/codec.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, Origin, UserId } from "../../shared/ids.js";
-import { sortable } from "../../shared/key-value.js";
+import { fromSortable, sortable } from "../../shared/key-value.js";
 import {
   MAX_HOLDERS,
   MAX_MEMBERS,
@@ -162,3 +162,6 @@ export const keys = {
   tail: (id: ConversationId, { deviceId: device, n }: Origin) =>
     `tail/${id}/${device}/${sortable(n)}`,
 } as const;
+
+/** The seq that a key of the log names: a row says where it stands by its key alone. */
+export const seqOfKey = (key: string): number => fromSortable(key.slice(key.lastIndexOf("/") + 1));
