@@ -24,7 +24,10 @@ export interface KeyValue {
    * memory at once.
    */
   range(range: Range): Promise<readonly { readonly key: string; readonly value: Uint8Array }[]>;
-  /** All or nothing. When it resolves the writes are on disk (fsync), unless `durable` is false. */
+  /**
+   * All or nothing. When it resolves the writes are on disk (fsync), unless `durable` is false. Of one
+   * that fails nobody here sees anything; whoever opens the store after a crash may find it done.
+   */
   batch(writes: readonly Write[], durable?: boolean): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
-import { sameBytes } from "../bytes.js";
 import { DovetailError } from "../errors.js";
 import type { KeyValue, Range, Write } from "../key-value.js";
 
@@ -53,6 +52,7 @@ class LevelKeyValue implements KeyValue {
   #database: Database;
   /** Keys of batches that failed since the database was opened; it is suspect while there are any. */
   readonly #failedKeys = new Set<string>();
+  #undo: readonly Write[] | null = null;
   #closed = false;
   #reopening: Promise<void> | null = null;
   readonly #running = new Set<Promise<unknown>>();
@@ -126,26 +126,32 @@ class LevelKeyValue implements KeyValue {
     // While there is no room the old handle stays open, because it still answers reads.
     await probe(this.#folder);
     await Promise.allSettled(this.#running);
-    const keys = [...this.#failedKeys];
-    const before = this.#database.status === "open" ? await this.#database.getMany(keys) : null;
-    await this.#database.close();
-    this.#database = await openDatabase(this.#folder);
-    const after = await this.#database.getMany(keys);
-    this.#failedKeys.clear();
-    // A batch whose sync failed may have reached the log after all. Whoever writes now decided on
-    // what the old handle said, so it has to read again first.
-    if (!before?.every((value, i) => same(value, after[i]))) {
-      throw new DovetailError("storage_failed", "A write that had failed took effect; read again.");
+    if (this.#database.status === "open") {
+      // Once: a handle that was opened since may see what failed.
+      this.#undo ??= await undoOf(this.#database, [...this.#failedKeys]);
+      await this.#database.close();
     }
+    this.#database = await openDatabase(this.#folder);
+    // A batch whose sync failed may have reached the log after all, and its writer goes on from what
+    // it read before: that is made true again.
+    await this.#database.batch([...(this.#undo ?? [])], { sync: true });
+    this.#undo = null;
+    this.#failedKeys.clear();
   }
+}
+
+/** Writes that put the keys back to what they are now. */
+async function undoOf(database: Database, keys: readonly string[]): Promise<readonly Write[]> {
+  const values = await database.getMany([...keys]);
+  return keys.map((key, i) => {
+    const value = values[i];
+    return value ? { type: "put", key, value } : { type: "del", key };
+  });
 }
 
 /** LevelDB gives Buffers, whose `slice` means something else than that of a Uint8Array. */
 const plain = (buffer: Uint8Array): Uint8Array =>
   new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-
-const same = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : sameBytes(a, b);
 
 /** Fails as the disk fails: full, over quota, read-only or broken. */
 async function probe(folder: string): Promise<void> {
