@@ -160,6 +160,7 @@ export function addSequenced(
   const self = state.self;
   let row: ConversationRow = conversation.row;
   const steps: Step[] = [];
+  const placed = new Set<TailEntry>();
   for (const entry of entries) {
     if (entry.seq <= row.upTo) continue;
     const pending = conversation.tail.find((known) => sameOrigin(known, entry));
@@ -170,7 +171,16 @@ export function addSequenced(
       if (pending) steps.push({ kind: "later", placed: { ...pending, seq: entry.seq } });
       continue;
     }
+    const { readUpTo } = row;
     row = follow(row, entry, userId === self.userId, pending);
+    if (pending) placed.add(pending);
+    if (row.readUpTo > readUpTo) {
+      // It stands at the end of the log, so what is unread stands after it: in the tail.
+      const unread = conversation.tail.filter(
+        (known) => known.userId !== self.userId && !known.read && !placed.has(known),
+      );
+      row = { ...row, unread: Math.min(MAX_UNREAD, unread.length) };
+    }
     if (entry.deviceId === self.deviceId) {
       // An own entry that this profile does not know: it was restored from an older copy.
       row = { ...row, nextN: Math.max(row.nextN, entry.n + 1) };
@@ -221,13 +231,15 @@ function follow(
   mine: boolean,
   pending: TailEntry | undefined,
 ): ConversationRow {
-  const unread = !mine && !pending && entry.seq > row.readUpTo;
+  // Read while it stood in the tail: now the cursor can say so.
+  const readUpTo = !mine && pending?.read ? Math.max(row.readUpTo, entry.seq) : row.readUpTo;
+  const counted = Number(!mine && pending !== undefined && !pending.read);
+  const unread = row.unread - counted + Number(!mine && entry.seq > readUpTo);
   return {
     ...row,
     upTo: entry.seq,
-    // Read while it stood in the tail: now the cursor can say so.
-    readUpTo: !mine && pending?.read ? Math.max(row.readUpTo, entry.seq) : row.readUpTo,
-    unread: Math.min(MAX_UNREAD, row.unread + (unread ? 1 : 0)),
+    readUpTo,
+    unread: Math.max(0, Math.min(MAX_UNREAD, unread)),
     activity: pending ? row.activity : Math.max(row.activity, entry.at),
   };
 }
