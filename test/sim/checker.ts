@@ -1,4 +1,5 @@
 /** The promises of ARCHITECTURE.md, checked while the world runs and when it has come to rest. */
+import type { Client } from "../../electron/client/index.js";
 import { keys as clientKeys } from "../../electron/client/rows.js";
 import { keys as relayKeys, rows as relayRows } from "../../relay/store/rows.js";
 import type { Message, MessageState } from "../../shared/client-api.js";
@@ -10,10 +11,13 @@ import {
 } from "../../shared/ids.js";
 import { under } from "../../shared/key-value.js";
 import { compareMessages } from "../../shared/message-order.js";
+import { brief, type Device } from "./machine.js";
 import type { MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
-import type { Device, World } from "./world.js";
+import type { World } from "./world.js";
 
+/** Messages of one page of history. */
+const PAGE = 100;
 const RANK: Record<MessageState, number> = { queued: 0, sent: 1, delivered: 2, read: 3 };
 
 const has = (disk: MemoryDisk, key: string): boolean =>
@@ -37,8 +41,8 @@ export class Checker {
   }
 
   #told(device: Device, message: Message): void {
-    const { messageId, seq, state, mine, text } = message;
-    const who = `${device.handle}'s ${text}`;
+    const { messageId, seq, state, mine } = message;
+    const who = `${device.handle}'s ${brief(message.text)}`;
     if (seq !== null) {
       const place = this.#places.get(messageId) ?? seq;
       this.#places.set(messageId, place);
@@ -65,7 +69,8 @@ export class Checker {
       origin !== undefined &&
       has(this.#world.relay.disk, relayKeys.origin(conversationId, origin.deviceId, origin.n));
     const safe = state === "sent" ? held || logged : held;
-    if (!safe) this.#world.violate(`${device.handle}'s ${text} is not ${state}: nobody has it`);
+    if (!safe)
+      this.#world.violate(`${device.handle}'s ${brief(text)} is not ${state}: nobody has it`);
   }
 
   #holds({ disk }: Device, messageId: MessageId): boolean {
@@ -90,11 +95,13 @@ export class Checker {
     for (const [i, message] of list.entries()) {
       const next = list[i + 1];
       if (next && compareMessages(message, next) >= 0) {
-        this.#world.violate(`${device.handle} shows ${next.text} after ${message.text}`);
+        this.#world.violate(
+          `${device.handle} shows ${brief(next.text)} after ${brief(message.text)}`,
+        );
       }
       const { deviceId, n } = parseMessageId(message.messageId)?.origin ?? { deviceId: "", n: 0 };
       if (n <= (lastN.get(deviceId) ?? 0)) {
-        this.#world.violate(`${device.handle} shows ${message.text} after a later one`);
+        this.#world.violate(`${device.handle} shows ${brief(message.text)} after a later one`);
       }
       lastN.set(deviceId, n);
     }
@@ -126,44 +133,122 @@ export class Checker {
 
   /** What has to be so when nothing happens any more; empty when all is well. */
   async faults(): Promise<string[]> {
-    const faults: string[] = [];
-    const refuse = (fault: string) => faults.push(fault);
     this.#cursorsAdvance();
+    const faults: string[] = [];
     for (const [id, members] of this.#world.conversations) {
-      const log = this.#log(id).map(({ deviceId, n }) => messageIdOf(id, { deviceId, n }));
-      if (new Set(log).size !== log.length) refuse("the log has an entry twice");
+      if (!members.some(({ opened }) => opened.has(id)) && this.#log(id).length === 0) continue;
+      const lists = new Map<Device, readonly Message[]>();
       for (const device of members) {
-        const { handle } = device;
-        const list = await device.client?.call("messages.list", { conversationId: id, limit: 500 });
-        if (!list) {
-          refuse(`${handle} is not there`);
-          continue;
+        const { client, handle } = device;
+        if (!client) faults.push(`${handle} is not there`);
+        else {
+          const list = await historyOf(client, id).catch(() => null);
+          if (list) lists.set(device, list);
+          else faults.push(`${handle} does not know the conversation`);
         }
-        this.#ordered(device, list);
-        if (list.map(({ messageId }) => messageId).join() !== log.join()) {
-          refuse(`${handle} has ${list.length} messages where the log has ${log.length}`);
-        }
-        for (const [i, { seq, mine, state, text }] of list.entries()) {
-          if (seq !== i + 1) refuse(`${handle} has ${text} at ${seq}, not ${i + 1}`);
-          if (mine && RANK[state] < RANK.delivered) refuse(`${handle}'s ${text} is still ${state}`);
-        }
-        const own = device.sent.filter((sent) => sent.conversationId === id);
-        const texts = list.filter(({ mine }) => mine).map(({ text }) => text);
-        if (new Set(texts).size !== texts.length) refuse(`${handle} sent something twice`);
-        // In the order of sending: what was acknowledged all of it, what was not perhaps.
-        const expected = own.filter(({ text, messageId }) => messageId || texts.includes(text));
-        if (expected.map(({ text }) => text).join() !== texts.join()) {
-          refuse(`${handle} sent ${expected.map(({ text }) => text)}, the log has ${texts}`);
-        }
-        for (const { text, messageId, refused } of own) {
-          if (refused && texts.includes(text))
-            refuse(`${handle}'s ${text} was refused and is there`);
-          if (messageId && log.filter((each) => each === messageId).length !== 1) {
-            refuse(`${handle}'s ${text} is not in the log once`);
-          }
-        }
+      }
+      for (const [device, list] of lists) {
+        const found = [
+          ...this.#againstLog(device, id, list),
+          ...againstSent(device, id, list),
+          ...againstOthers(device, list, lists),
+          ...(await againstSummary(device, id, list)),
+        ];
+        faults.push(...found.map((fault) => `${device.handle}: ${fault}`));
       }
     }
     return faults;
   }
+
+  /** One order, nothing missing and nothing doubled, and all of it delivered. */
+  #againstLog(device: Device, id: ConversationId, list: readonly Message[]): string[] {
+    this.#ordered(device, list);
+    const faults: string[] = [];
+    const alone = this.#world.conversations.get(id)?.length === 1;
+    const log = this.#log(id).map(({ deviceId, n }) => messageIdOf(id, { deviceId, n }));
+    if (new Set(log).size !== log.length) faults.push("the log has an entry twice");
+    if (list.map(({ messageId }) => messageId).join() !== log.join()) {
+      faults.push(`has ${list.length} messages where the log has ${log.length}`);
+    }
+    for (const [i, { seq, mine, state, text }] of list.entries()) {
+      if (seq !== i + 1) faults.push(`has ${brief(text)} at ${seq}, not ${i + 1}`);
+      const final = alone ? RANK.sent : RANK.delivered;
+      if (mine && RANK[state] < final) faults.push(`${brief(text)} is still ${state}`);
+    }
+    return faults;
+  }
+}
+
+/** Page by page, as somebody who scrolls to the top. */
+async function historyOf(client: Client, conversationId: ConversationId): Promise<Message[]> {
+  const history: Message[] = [];
+  for (;;) {
+    const before = history[0] && { before: history[0].messageId };
+    const page = await client.call("messages.list", { conversationId, limit: PAGE, ...before });
+    history.unshift(...page);
+    if (page.length < PAGE) return history;
+  }
+}
+
+/** In the order of sending: what was acknowledged all of it once, what was not perhaps. */
+function againstSent(device: Device, id: ConversationId, list: readonly Message[]): string[] {
+  const faults: string[] = [];
+  const own = device.sent.filter(({ conversationId }) => conversationId === id);
+  const texts = list.filter(({ mine }) => mine).map(({ text }) => text);
+  const ids = new Set(list.map(({ messageId }) => messageId));
+  if (new Set(texts).size !== texts.length) faults.push("sent something twice");
+  const expected = own.filter(({ text, messageId }) => messageId || texts.includes(text));
+  if (expected.map(({ text }) => text).join() !== texts.join()) {
+    faults.push(`sent ${expected.map(({ text }) => brief(text))}, and shows ${texts.map(brief)}`);
+  }
+  for (const { text, messageId, refused } of own) {
+    // What became of a failed fsync nobody knows.
+    if (refused && refused.code !== "storage_failed" && texts.includes(text)) {
+      faults.push(`${brief(text)} was refused and is there`);
+    }
+    if (messageId && !ids.has(messageId)) faults.push(`${brief(text)} is lost`);
+  }
+  return faults;
+}
+
+/** A writer is told "read" when the reader has read, and never otherwise. */
+function againstOthers(
+  device: Device,
+  list: readonly Message[],
+  lists: ReadonlyMap<Device, readonly Message[]>,
+): string[] {
+  const faults: string[] = [];
+  for (const [other, theirs] of lists) {
+    if (other === device) continue;
+    const read = new Set(
+      theirs.filter(({ mine, state }) => !mine && state === "read").map((each) => each.messageId),
+    );
+    for (const { messageId, mine, state, text } of list) {
+      if (mine && (state === "read") !== read.has(messageId)) {
+        faults.push(`${brief(text)} is ${state}, which ${other.handle} sees otherwise`);
+      }
+      if (!mine && device.read.has(messageId) && state !== "read") {
+        faults.push(`${brief(text)} was read once and is not any more`);
+      }
+    }
+  }
+  return faults;
+}
+
+/** What the list of conversations says of it. */
+async function againstSummary(
+  { client }: Device,
+  id: ConversationId,
+  list: readonly Message[],
+): Promise<string[]> {
+  const summary = await client?.call("conversations.get", { conversationId: id });
+  if (!summary) return ["went away"];
+  const faults: string[] = [];
+  const unread = list.filter(({ mine, state }) => !mine && state !== "read").length;
+  if (summary.unread !== unread) faults.push(`counts ${summary.unread} unread of ${unread}`);
+  if (summary.behind !== 0) faults.push(`is behind by ${summary.behind}`);
+  if (summary.lastMessage?.messageId !== list.at(-1)?.messageId) {
+    faults.push("another message is said to be the last");
+  }
+  return faults;
 }

@@ -28,6 +28,27 @@ describe("a disk that loses power", () => {
     }
   });
 
+  it("undoes what failed at its very end, and a crash before that may keep it", async () => {
+    for (const [kept, found] of [
+      [0, "a"],
+      [1, "ab"],
+    ] as const) {
+      const disk = new MemoryDisk();
+      const store = disk.open();
+      await store.batch([put("a")]);
+      disk.unsure = true;
+      await expect(store.batch([put("b")])).rejects.toMatchObject({ code: "storage_failed" });
+      expect(await keysOf(store)).toBe("a");
+      disk.crash(() => kept);
+      disk.unsure = false;
+      const again = disk.open();
+      expect(await keysOf(again)).toBe(found);
+      await again.batch([put("c")]);
+      disk.crash();
+      expect(await keysOf(disk.open())).toBe(`${found}c`);
+    }
+  });
+
   it("reads ranges in order, both ways, with a limit", async () => {
     const store = new MemoryDisk().open();
     await store.batch(["d", "a", "c", "b"].map(put));
@@ -66,34 +87,66 @@ it("virtual time runs events in their order, and what they promise before the ne
   expect(time.now).toBe(4);
 });
 
-/** Whether any of a few worlds shows that its relay is broken. */
-async function caught(sabotage: (store: KeyValue) => KeyValue): Promise<boolean> {
+/** Whether any of a few worlds shows that a store is broken. */
+async function caught(broken: "relay" | "device", by: (store: KeyValue) => KeyValue) {
   for (let seed = 1; seed <= 40; seed++) {
     const handles = ["alice", "bob", "carol"];
+    const sabotage = (store: KeyValue, owner: string) => (owner === broken ? by(store) : store);
     const { world } = await play({ seed, handles, sabotage });
     if (world.violations.length > 0) return true;
   }
   return false;
 }
 
-describe("the checker catches a relay", () => {
-  it("that acknowledges before the platter has it", async () => {
-    const early = (store: KeyValue): KeyValue => ({
-      ...store,
-      batch: (writes) => store.batch(writes, false),
-    });
-    expect(await caught(early)).toBe(true);
+const early = (store: KeyValue): KeyValue => ({
+  ...store,
+  batch: (writes) => store.batch(writes, false),
+});
+
+/** Loses what is written to some rows. */
+const forgetting =
+  (lost: (key: string) => boolean) =>
+  (store: KeyValue): KeyValue => ({
+    ...store,
+    batch: (writes, durable) =>
+      store.batch(
+        writes.filter(({ key }) => !lost(key)),
+        durable,
+      ),
   });
 
-  it("that forgets what it has of a device", async () => {
-    const forgetful = (store: KeyValue): KeyValue => ({
-      ...store,
-      batch: (writes, durable) =>
-        store.batch(
-          writes.filter(({ key }) => !key.startsWith("last/")),
-          durable,
-        ),
-    });
-    expect(await caught(forgetful)).toBe(true);
+describe("the checker catches", () => {
+  it.each(["relay", "device"] as const)(
+    "a %s that acknowledges before the platter has it",
+    async (broken) => {
+      expect(await caught(broken, early)).toBe(true);
+    },
+  );
+
+  it("a relay that forgets what it has of a device", async () => {
+    expect(
+      await caught(
+        "relay",
+        forgetting((key) => key.startsWith("last/")),
+      ),
+    ).toBe(true);
+  });
+
+  it("a relay that forgets for whom there is something new", async () => {
+    expect(
+      await caught(
+        "relay",
+        forgetting((key) => key.startsWith("inbox/")),
+      ),
+    ).toBe(true);
+  });
+
+  it("a device that forgets what it has of the log", async () => {
+    expect(
+      await caught(
+        "device",
+        forgetting((key) => key.startsWith("origin/")),
+      ),
+    ).toBe(true);
   });
 });

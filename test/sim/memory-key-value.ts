@@ -76,14 +76,16 @@ interface Pending {
 export class MemoryDisk {
   /** While set, no write is taken. */
   full = false;
-  /** Batches that reached the platter, for tests of group commit. */
-  syncs = 0;
+  /** While set, writes fail at their very end: a crash may leave what was never acknowledged. */
+  unsure = false;
   readonly #timing: DiskTiming | null;
   /** What a loss of power leaves for certain. */
   #platter = new Rows();
   /** What readers see. */
   #memory = new Rows();
   #unsynced: (readonly Write[])[] = [];
+  /** The batch that failed last, until the next write undoes it. */
+  #limbo: readonly Write[] | null = null;
   #queue: Pending[] = [];
   #busy = false;
   #open: symbol | null = null;
@@ -132,11 +134,14 @@ export class MemoryDisk {
    * first few survive, as many as `keep` says of how many; each is whole or gone.
    */
   crash(keep: (batches: number) => number = () => 0): void {
-    const uncertain = [...this.#unsynced, ...this.#queue.map(({ writes }) => writes)];
+    const limbo = this.#limbo ? [this.#limbo] : [];
+    const queued = this.#queue.map(({ writes }) => writes);
+    const uncertain = [...this.#unsynced, ...limbo, ...queued];
     const kept = uncertain.slice(0, keep(uncertain.length));
     for (const writes of kept) this.#platter.apply(writes);
     this.#memory = this.#platter.copy();
     this.#unsynced = [];
+    this.#limbo = null;
     this.#queue = [];
     this.#busy = false;
     this.#open = null;
@@ -165,13 +170,17 @@ export class MemoryDisk {
 
   #take({ writes, durable }: Pending): DovetailError | undefined {
     if (this.full) return new DovetailError("disk_full");
+    this.#limbo = this.unsure ? writes : null;
+    if (this.unsure) return new DovetailError("storage_failed");
+    this.#apply(writes, durable);
+    return undefined;
+  }
+
+  #apply(writes: readonly Write[], durable: boolean): void {
     this.#memory.apply(writes);
     this.#unsynced.push(writes);
-    if (durable) {
-      for (const batch of this.#unsynced) this.#platter.apply(batch);
-      this.#unsynced = [];
-      this.syncs++;
-    }
-    return undefined;
+    if (!durable) return;
+    for (const batch of this.#unsynced) this.#platter.apply(batch);
+    this.#unsynced = [];
   }
 }

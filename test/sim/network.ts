@@ -161,12 +161,18 @@ export class Network {
         this.#connections.add(connection);
         line.carry("there", () => {
           if (!relay.life.alive || state === "closed") return;
+          let bufferedBytes = 0;
           session = relay.core.connect({
-            bufferedBytes: 0,
-            send: (frame) =>
+            get bufferedBytes() {
+              return bufferedBytes;
+            },
+            send: (frame) => {
+              bufferedBytes += frame.length;
               line.carry("back", () => {
+                bufferedBytes -= frame.length;
                 if (state === "open" && client.alive) events.frame(frame);
-              }),
+              });
+            },
             close: (code, reason) => {
               session = null;
               line.carry("back", () => {

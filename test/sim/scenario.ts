@@ -1,7 +1,8 @@
 /** Random operations and faults, then healing, then the question whether everything is as promised. */
 import { Checker } from "./checker.js";
+import type { Device } from "./machine.js";
 import type { Path } from "./network.js";
-import { type Device, World, type WorldOptions } from "./world.js";
+import { World, type WorldOptions } from "./world.js";
 
 interface Knobs {
   /** Things that happen before the world is healed. */
@@ -78,31 +79,38 @@ async function operation(
   step: number,
 ): Promise<void> {
   const { random } = world;
-  const other = random.pick(world.devices.filter((each) => each !== device));
+  // Now and then a note to oneself.
+  const other = random.chance(0.05)
+    ? device
+    : random.pick(world.devices.filter((each) => each !== device));
   const id = world.between(device, other);
   const { client } = device;
   if (!client) return;
   /** Calls go on while other things happen; what a fault makes of them is no matter here. */
   const call = (promise: Promise<unknown>) =>
     void promise.catch((error: unknown) => world.note(`${device.handle}: ${error}`));
+  if (!device.opened.has(id)) call(world.openConversation(device, other));
   const dice = random.between(1, 100);
   if (dice <= 60) {
-    for (let i = random.between(1, 4); i > 0; i--) world.send(device, id, `${step}.${i}`);
+    for (let i = random.between(1, 4); i > 0; i--) {
+      // A few of them fill an append or a page by themselves.
+      const more = random.chance(0.02) ? ` ${"x".repeat(random.between(20_000, 60_000))}` : "";
+      world.send(device, id, `${step}.${i}${more}`);
+    }
   } else if (dice <= 75) {
     call(
       client.call("messages.list", { conversationId: id, limit: 5 }).then(async (list) => {
         const message = random.pick(list);
         if (!message) return;
-        await client.call("conversations.markRead", {
-          conversationId: id,
-          messageId: message.messageId,
-        });
+        const { messageId } = message;
+        await client.call("conversations.markRead", { conversationId: id, messageId });
+        device.read.add(messageId);
       }),
     );
   } else if (dice <= 80) {
     call(client.call("typing.set", { conversationId: id, active: random.chance(0.5) }));
   } else if (dice <= 85) {
-    call(client.call("conversations.open", { handle: other.handle }));
+    call(world.openConversation(device, other));
   } else if (dice <= 88) {
     call(client.call("settings.set", { directEnabled: random.chance(0.7) }));
   } else {
@@ -134,10 +142,20 @@ async function fault(world: World, device: Device): Promise<void> {
     machine.clock.skewMs += random.between(-3_600_000, 3_600_000);
   } else if (dice <= 82) {
     const machine = random.pick([device, world.relay]);
-    machine.disk.full = !machine.disk.full;
-    world.note(`${machine === world.relay ? "relay" : device.handle} full: ${machine.disk.full}`);
-  } else if (dice <= 87) {
+    const what = random.pick(["full", "unsure"] as const);
+    machine.disk[what] = !machine.disk[what];
+    const who = machine === world.relay ? "relay" : device.handle;
+    world.note(`${who}'s disk ${what}: ${machine.disk[what]}`);
+  } else if (dice <= 86) {
     random.pick([device, world.relay]).slowestWriteMs = random.pick([8, 8, 300, 3_000]);
+  } else if (dice <= 88) {
+    // A connection that comes and goes is lost in the middle of everything that begins one.
+    for (let i = random.between(1, 4); i > 0; i--) {
+      network.setRelayPath(device.handle, "cut");
+      await world.run(random.between(1, 300));
+      network.setRelayPath(device.handle, "up");
+      await world.run(random.between(300, 2_000));
+    }
   } else if (dice <= 90) {
     // While the stopping waits for a slow disk the rest of the world goes on.
     void world.stopRelay();

@@ -2,9 +2,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Message } from "../../shared/client-api.js";
 import type { ConversationId } from "../../shared/ids.js";
+import { under } from "../../shared/key-value.js";
 import { Checker } from "./checker.js";
+import type { Device } from "./machine.js";
 import { settle } from "./scenario.js";
-import { type Device, World } from "./world.js";
+import { World } from "./world.js";
 
 let world: World;
 let checker: Checker;
@@ -165,4 +167,39 @@ it("a full disk refuses the message and says so", async () => {
   await sendMany(alice, "b", 2);
   await asPromised();
   expect(await shown(bob)).toEqual(["b0", "b1"]);
+});
+
+it("a client that is closed twice has ended when either says so", async () => {
+  bob.slowestWriteMs = 300;
+  world.send(bob, talk, "last words");
+  await world.act([world.stop(bob), world.stop(bob)]);
+  // Its profile would still be in use.
+  world.start(bob);
+  await asPromised();
+});
+
+describe("signing up", () => {
+  it.each(["alice", "relay"])("goes on where it was when %s was killed", async (victim) => {
+    for (let moment = 0; moment < 300; moment += 10) {
+      const young = await World.begin({ seed: moment, handles: ["alice", "bob"] });
+      const [a] = young.devices as [Device, Device];
+      young.register(a).catch(() => undefined);
+      await young.run(moment);
+      if (victim === "relay") young.killRelay();
+      else young.kill(a);
+      await young.run(100);
+      young.startRelay();
+      young.start(a);
+      await young.run(100);
+      let handle: string | undefined;
+      const signUp = async () => {
+        if (!(await a.client?.call("account.get", {}))) await young.register(a);
+        handle = (await a.client?.call("account.get", {}))?.handle;
+      };
+      await young.act([signUp()]);
+      expect(handle).toBe("alice");
+      expect(young.relay.disk.certain(under("user/"))).toHaveLength(1);
+      expect(young.violations, young.report()).toEqual([]);
+    }
+  });
 });

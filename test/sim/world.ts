@@ -4,13 +4,13 @@ import { Relay } from "../../relay/core/relay.js";
 import { KvRelayStore } from "../../relay/store/kv-relay-store.js";
 import type { ClientEvent } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
-import type { ConversationId, DeviceId, MessageId } from "../../shared/ids.js";
+import { type ConversationId, directConversationId } from "../../shared/ids.js";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
-import { FakeKeys, fakeCrypto } from "./fake-crypto.js";
-import { type DiskTiming, MemoryDisk } from "./memory-key-value.js";
-import { type Life, Network } from "./network.js";
-import { MachineClock, Prng, VirtualTime } from "./virtual-time.js";
+import { fakeCrypto } from "./fake-crypto.js";
+import { brief, Device, Machine, type Sent } from "./machine.js";
+import { Network } from "./network.js";
+import { Prng, VirtualTime } from "./virtual-time.js";
 
 /** Lines of the trace that a violation carries; more of them by `TRACE_LINES=…` beside the seed. */
 const TRACE_LINES = Number(process.env.TRACE_LINES ?? 60);
@@ -18,48 +18,10 @@ const TRACE_LINES = Number(process.env.TRACE_LINES ?? 60);
 export interface WorldOptions {
   readonly seed: number;
   readonly handles: readonly string[];
-  /** Breaks the relay's store on purpose, to see that the checker notices. */
-  readonly sabotage?: (store: KeyValue) => KeyValue;
-}
-
-interface Sent {
-  readonly conversationId: ConversationId;
-  readonly text: string;
-  /** Null while it was not answered; for ever where the process was killed first. */
-  messageId: MessageId | null;
-  refused: DovetailError | null;
-}
-
-class Machine {
-  readonly disk: MemoryDisk;
-  readonly clock: MachineClock;
-  /** Milliseconds that a write takes at the most. */
-  slowestWriteMs = 8;
-  life: Life = { alive: false };
-
-  constructor(time: VirtualTime, random: Prng) {
-    const timing: DiskTiming = {
-      after: (delayMs, callback) => void time.after(delayMs, callback),
-      readMs: () => random.fraction(),
-      writeMs: () => random.fraction() * this.slowestWriteMs,
-    };
-    this.disk = new MemoryDisk(timing);
-    this.clock = new MachineClock(time, random.between(-60_000, 60_000));
-  }
-}
-
-export class Device extends Machine {
-  readonly handle: string;
-  readonly keys: FakeKeys;
-  readonly sent: Sent[] = [];
-  deviceId = "" as DeviceId;
-  client: Client | null = null;
-
-  constructor(handle: string, time: VirtualTime, random: Prng) {
-    super(time, random);
-    this.handle = handle;
-    this.keys = new FakeKeys(random);
-  }
+  /** Whether all have opened their conversations before it begins (default). */
+  readonly acquainted?: boolean;
+  /** Breaks stores on purpose, to see that the checker notices. */
+  readonly sabotage?: (store: KeyValue, owner: "relay" | "device") => KeyValue;
 }
 
 export class World {
@@ -69,13 +31,14 @@ export class World {
   readonly network: Network;
   readonly relay: Machine;
   readonly devices: readonly Device[];
-  readonly conversations = new Map<ConversationId, readonly [Device, Device]>();
+  /** All that can be: of everybody with everybody, and with oneself for notes. */
+  readonly conversations = new Map<ConversationId, readonly Device[]>();
   readonly trace: string[] = [];
   readonly violations: string[] = [];
   /** Of the whole trace (FNV-1a): equal worlds have equal ones. */
   traceHash = 0x811c9dc5;
   readonly #watchers: ((device: Device, event: ClientEvent) => void)[] = [];
-  readonly #sabotage: (store: KeyValue) => KeyValue;
+  readonly #sabotage: NonNullable<WorldOptions["sabotage"]>;
   #relayCore: Relay | null = null;
   #relayStore: KeyValue | null = null;
 
@@ -88,33 +51,40 @@ export class World {
     this.#sabotage = sabotage ?? ((store) => store);
   }
 
-  /** Everybody has an account and a conversation with everybody else. */
-  static async open(options: WorldOptions): Promise<World> {
+  /** All run, and nobody has an account. */
+  static async begin(options: WorldOptions): Promise<World> {
     const world = new World(options);
     world.startRelay();
     for (const device of world.devices) world.start(device);
     await world.run(1_000);
-    await world.act(
-      world.devices.map(async (device) => {
-        const { handle } = device;
-        const account = await device.client?.call("account.register", {
-          handle,
-          displayName: handle,
-        });
-        device.deviceId = account?.deviceId as DeviceId;
-      }),
-    );
+    return world;
+  }
+
+  /** Everybody has an account, and a conversation with everybody. */
+  static async open(options: WorldOptions): Promise<World> {
+    const world = await World.begin(options);
+    await world.act(world.devices.map((device) => world.register(device)));
     for (const [i, a] of world.devices.entries()) {
-      for (const b of world.devices.slice(i + 1)) {
-        await world.act([
-          a.client?.call("conversations.open", { handle: b.handle }).then((opened) => {
-            world.conversations.set(opened.conversationId, [a, b]);
-          }),
-        ]);
+      for (const b of world.devices.slice(i)) {
+        const id = directConversationId(a.userId, b.userId, fakeCrypto.sha256);
+        world.conversations.set(id, a === b ? [a] : [a, b]);
+        if (options.acquainted ?? true) await world.act([world.openConversation(a, b)]);
       }
     }
     await world.run(5_000);
     return world;
+  }
+
+  async register(device: Device): Promise<void> {
+    const { handle } = device;
+    const account = await device.client?.call("account.register", { handle, displayName: handle });
+    if (account) device.userId = account.userId;
+  }
+
+  async openConversation(device: Device, other: Device): Promise<void> {
+    this.note(`${device.handle} opens the conversation with ${other.handle}`);
+    const opened = await device.client?.call("conversations.open", { handle: other.handle });
+    if (opened) device.opened.add(opened.conversationId);
   }
 
   note(line: string): void {
@@ -171,7 +141,7 @@ export class World {
     const life = { alive: true };
     this.relay.life = life;
     this.note("relay starts");
-    const kv = this.#sabotage(this.relay.disk.open());
+    const kv = this.#sabotage(this.relay.disk.open(), "relay");
     KvRelayStore.open(kv, "relay").then(
       (store) => {
         if (!life.alive) return;
@@ -237,7 +207,7 @@ export class World {
     const life = { alive: true };
     device.life = life;
     this.note(`${device.handle} starts`);
-    const store = device.disk.open();
+    const store = this.#sabotage(device.disk.open(), "device");
     Client.open(
       {
         store,
@@ -258,7 +228,7 @@ export class World {
           if (!life.alive) return;
           if (event.event === "message.added" || event.event === "message.updated") {
             const { seq, state, path, text } = event.data;
-            this.note(`${device.handle} ${event.event} ${text} ${seq} ${state} ${path}`);
+            this.note(`${device.handle} ${event.event} ${brief(text)} ${seq} ${state} ${path}`);
           }
           for (const watcher of this.#watchers) watcher(device, event);
         });
@@ -296,21 +266,21 @@ export class World {
     if (!device.client) return;
     const sent: Sent = { conversationId, text, messageId: null, refused: null };
     device.sent.push(sent);
-    this.note(`${device.handle} sends ${text}`);
+    this.note(`${device.handle} sends ${brief(text)}`);
     device.client.call("messages.send", { conversationId, text }).then(
       ({ messageId }) => {
         sent.messageId = messageId;
       },
       (error: unknown) => {
         sent.refused = DovetailError.from(error);
-        this.note(`${device.handle} may not send ${text}: ${sent.refused.code}`);
+        this.note(`${device.handle} may not send ${brief(text)}: ${sent.refused.code}`);
       },
     );
   }
 
   between(a: Device, b: Device): ConversationId {
     for (const [id, pair] of this.conversations) {
-      if (pair.includes(a) && pair.includes(b)) return id;
+      if (pair.includes(a) && pair.includes(b) && pair.length === (a === b ? 1 : 2)) return id;
     }
     throw new Error("they have no conversation");
   }
@@ -320,6 +290,7 @@ export class World {
     this.note("all is healed");
     for (const machine of [this.relay, ...this.devices]) {
       machine.disk.full = false;
+      machine.disk.unsure = false;
       machine.slowestWriteMs = 8;
     }
     for (const [i, a] of this.devices.entries()) {

@@ -1,0 +1,55 @@
+/** What outlives a process: its disk, its clock, and what its user remembers. */
+import type { Client } from "../../electron/client/index.js";
+import type { DovetailError } from "../../shared/errors.js";
+import type { ConversationId, MessageId, UserId } from "../../shared/ids.js";
+import { FakeKeys } from "./fake-crypto.js";
+import { type DiskTiming, MemoryDisk } from "./memory-key-value.js";
+import type { Life } from "./network.js";
+import { MachineClock, type Prng, type VirtualTime } from "./virtual-time.js";
+
+/** A text for a line of the trace: all are unlike in their first word. */
+export const brief = (text: string): string => text.split(" ", 1)[0] as string;
+
+export interface Sent {
+  readonly conversationId: ConversationId;
+  readonly text: string;
+  /** Null while it was not answered; for ever where the process was killed first. */
+  messageId: MessageId | null;
+  refused: DovetailError | null;
+}
+
+export class Machine {
+  readonly disk: MemoryDisk;
+  readonly clock: MachineClock;
+  /** Milliseconds that a write takes at the most. */
+  slowestWriteMs = 8;
+  life: Life = { alive: false };
+
+  constructor(time: VirtualTime, random: Prng) {
+    const timing: DiskTiming = {
+      after: (delayMs, callback) => void time.after(delayMs, callback),
+      readMs: () => random.fraction(),
+      writeMs: () => random.fraction() * this.slowestWriteMs,
+    };
+    this.disk = new MemoryDisk(timing);
+    this.clock = new MachineClock(time, random.between(-60_000, 60_000));
+  }
+}
+
+export class Device extends Machine {
+  readonly handle: string;
+  readonly keys: FakeKeys;
+  readonly sent: Sent[] = [];
+  /** Conversations whose opening was acknowledged to it. */
+  readonly opened = new Set<ConversationId>();
+  /** Messages whose reading was. */
+  readonly read = new Set<MessageId>();
+  userId = "" as UserId;
+  client: Client | null = null;
+
+  constructor(handle: string, time: VirtualTime, random: Prng) {
+    super(time, random);
+    this.handle = handle;
+    this.keys = new FakeKeys(random);
+  }
+}
