@@ -257,7 +257,10 @@ export const relayFrames = frameFamily({
     {
       requestId,
       conversations: list(conversation, MAX_CHANGES),
-      /** All changes up to this stamp are in this page or an earlier one. */
+      /**
+       * All changes up to this stamp are in this page or an earlier one. Less than what was asked for
+       * when the relay has lost changes: it was restored from a backup.
+       */
       upTo: stamp,
       more: bool,
     },

@@ -65,6 +65,7 @@ export class Delivery {
   readonly #links: DirectLinks;
   readonly #presence: PresenceBook;
   readonly #key: DeviceKey;
+  readonly #suspect: (id: ConversationId) => void;
   readonly #placed: (id: ConversationId) => void;
   readonly #courses = new Map<ConversationId, Course>();
   #connectedAt = 0;
@@ -78,6 +79,8 @@ export class Delivery {
       key: DeviceKey;
       /** An append gave others' entries their places too: there may be a receipt to send. */
       placed: (id: ConversationId) => void;
+      /** The relay does not know entries that it had acknowledged. */
+      suspect: (id: ConversationId) => void;
     },
   ) {
     this.#core = core;
@@ -85,6 +88,7 @@ export class Delivery {
     this.#links = parts.links;
     this.#presence = parts.presence;
     this.#key = parts.key;
+    this.#suspect = parts.suspect;
     this.#placed = parts.placed;
   }
 
@@ -270,6 +274,8 @@ export class Delivery {
       const error = DovetailError.from(thrown);
       // It may be an entry of somebody else that the relay does not take: go on without those.
       course.alone ||= ABOUT_ENTRIES.has(error.code);
+      // Own entries are brought in their order: if one before them is missing, the log has lost it.
+      if (error.code === "out_of_order") this.#suspect(conversationId);
       this.#pause(course, error);
     } finally {
       course.appending = false;

@@ -82,6 +82,14 @@ export const reach = (core: Core, stamp: number): Change<void> => ({
   apply: () => reachStamp(core, stamp),
 });
 
+/** Everything is asked for anew. */
+export const forgetStamp = (core: Core): Change<void> => ({
+  writes: [{ type: "del", key: keys.stamp }],
+  apply: () => {
+    core.state.stamp = 0;
+  },
+});
+
 export function setDraft(core: Core, conversationId: ConversationId, text: string): Change<void> {
   const conversation = core.state.conversation(conversationId);
   const key = keys.draft(conversationId);

@@ -55,10 +55,14 @@ export class Engine {
       relay,
       links: this.links,
       presence: this.presence,
+      suspect: (id) => this.#sync.suspect(id),
       key,
       placed,
     });
-    this.#sync = new Sync(core, relay, (id) => this.#changed(id));
+    this.#sync = new Sync(core, relay, {
+      changed: (id) => this.#changed(id),
+      rewound: (conversation) => this.#delivery.push(conversation),
+    });
     this.#handIn = new HandIn(core, relay, this.presence, placed);
     this.direct = new DirectPath(core, {
       links: this.links,

@@ -2,11 +2,15 @@
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { MAX_CHANGES, MAX_ENTRIES } from "../../shared/limits.js";
+import type { ConversationState, SequencedEntry } from "../../shared/protocol.js";
 import type { Core } from "./core.js";
-import { meet, meetWithCursors, reach } from "./directory.js";
+import { forgetStamp, meet, meetWithCursors, reach } from "./directory.js";
 import { addSequenced } from "./entries.js";
 import { moveMember } from "./receipts.js";
 import type { Push, RelayLink } from "./relay-link.js";
+import { rewind } from "./rewind.js";
+import { keys, logRow } from "./rows.js";
+import { type Conversation, sameOrigin } from "./state.js";
 
 /** Logs that are fetched at once. */
 const MAX_FETCHING = 4;
@@ -19,6 +23,7 @@ export class Sync {
   readonly #core: Core;
   readonly #relay: RelayLink;
   readonly #changed: (id: ConversationId) => void;
+  readonly #rewound: (conversation: Conversation) => void;
   #inbound: Promise<void> = Promise.resolve();
   #waiting = 0;
   /** Counts connections, so that the work of an old one stops. */
@@ -31,11 +36,22 @@ export class Sync {
   #pushedUpTo = 0;
   readonly #fetching = new Set<ConversationId>();
   readonly #behind = new Set<ConversationId>();
+  /** Whose logs may not be the relay's any more. */
+  readonly #suspects = new Set<ConversationId>();
 
-  constructor(core: Core, relay: RelayLink, changed: (id: ConversationId) => void) {
+  constructor(
+    core: Core,
+    relay: RelayLink,
+    events: {
+      changed(id: ConversationId): void;
+      /** Entries that had their place wait for one again. */
+      rewound(conversation: Conversation): void;
+    },
+  ) {
+    this.#changed = events.changed;
+    this.#rewound = events.rewound;
     this.#core = core;
     this.#relay = relay;
-    this.#changed = changed;
   }
 
   connected(): void {
@@ -84,8 +100,15 @@ export class Sync {
         after: this.#core.state.stamp,
         limit: MAX_CHANGES,
       });
+      if (page.upTo < this.#core.state.stamp) {
+        // The relay has forgotten changes that it had told of: any log may be another one.
+        await this.#core.journal.run(() => forgetStamp(this.#core));
+        for (const id of this.#core.state.conversations.keys()) this.suspect(id);
+        continue;
+      }
       for (const conversation of page.conversations) {
         await meetWithCursors(this.#core, conversation);
+        this.#compare(conversation);
         this.#told(conversation.conversationId);
       }
       if (generation !== this.#generation) return;
@@ -97,6 +120,23 @@ export class Sync {
     await this.#core.journal.run(() => reach(this.#core, this.#pushedUpTo));
   }
 
+  /** Entries that should be here already: others at their places mean that the logs differ. */
+  async #checkOld(id: ConversationId, entries: readonly SequencedEntry[]): Promise<void> {
+    const { upTo } = this.#core.state.conversation(id).row;
+    for (const entry of entries) {
+      if (entry.seq > upTo) return;
+      if (!(await this.#core.ports.store.get(keys.origin(id, entry)))) {
+        this.suspect(id);
+        return;
+      }
+    }
+  }
+
+  #compare({ conversationId, head }: ConversationState): void {
+    const row = this.#core.state.conversations.get(conversationId)?.row;
+    if (row && head < row.upTo) this.#suspects.add(conversationId);
+  }
+
   async #take(frame: Stamped): Promise<void> {
     const core = this.#core;
     const stamp = this.#level ? frame.stamp : undefined;
@@ -106,6 +146,7 @@ export class Sync {
     } else {
       const id = frame.conversationId;
       if (!core.state.conversations.has(id)) await this.learn(id);
+      if (frame.type === "entries") await this.#checkOld(id, frame.entries);
       await core.journal.run(() => {
         if (frame.type === "cursors") return moveMember(core, id, frame, stamp);
         const entries = frame.type === "entries" ? frame.entries : frame.placements;
@@ -116,6 +157,12 @@ export class Sync {
     this.#pushedUpTo = Math.max(this.#pushedUpTo, frame.stamp);
   }
 
+  /** Something does not fit what the relay had acknowledged: compare the logs. */
+  suspect(id: ConversationId): void {
+    this.#suspects.add(id);
+    this.#fetchIfBehind(id);
+  }
+
   #told(id: ConversationId): void {
     this.#changed(id);
     this.#fetchIfBehind(id);
@@ -123,7 +170,7 @@ export class Sync {
 
   #fetchIfBehind(id: ConversationId): void {
     const row = this.#core.state.conversations.get(id)?.row;
-    if (row && row.head > row.upTo) this.#behind.add(id);
+    if (row && (row.head > row.upTo || this.#suspects.has(id))) this.#behind.add(id);
     this.#fetchNext();
   }
 
@@ -144,24 +191,67 @@ export class Sync {
     }
   }
 
+  /** Fetches what is missing, and finds out on the way when the two logs are not the same. */
   async #fetch(id: ConversationId, generation: number): Promise<void> {
     const conversation = this.#core.state.conversation(id);
-    while (generation === this.#generation && conversation.row.head > conversation.row.upTo) {
-      const before = conversation.row.upTo;
-      const { entries } = await this.#relay.request("getEntries", {
+    const current = () => generation === this.#generation;
+    const behind = () => conversation.row.head > conversation.row.upTo;
+    while (current() && (behind() || this.#suspects.has(id))) {
+      const { upTo, head: told } = conversation.row;
+      const { head, entries } = await this.#relay.request("getEntries", {
         conversationId: id,
-        fromSeq: before + 1,
+        // The last one again: it has to be the same there as here.
+        fromSeq: Math.max(1, upTo),
         limit: MAX_ENTRIES,
       });
+      if (!current()) return;
+      const same = upTo === 0 || this.#isLast(conversation, entries[0]);
+      if (!same || head < told) {
+        await this.#reconcile(id, conversation, same ? upTo : 0, current);
+        continue;
+      }
+      this.#suspects.delete(id);
       await this.#core.journal.run(() => addSequenced(this.#core, id, entries));
       this.#changed(id);
-      if (conversation.row.upTo === before) {
-        this.#core.ports.log.error("the relay's log is shorter than it said", {
-          conversationId: id,
-        });
-        return;
-      }
     }
+  }
+
+  #isLast({ row, newest }: Conversation, entry: SequencedEntry | undefined): boolean {
+    return entry?.seq === row.upTo && newest !== null && sameOrigin(entry, newest);
+  }
+
+  /**
+   * The relay's log is another one than it was: it lost what it had acknowledged. Finds the last
+   * common entry by halving, for the logs share a beginning, and goes back to it.
+   */
+  async #reconcile(
+    id: ConversationId,
+    conversation: Conversation,
+    known: number,
+    current: () => boolean,
+  ): Promise<void> {
+    let common = known;
+    let head = 0;
+    for (let high = conversation.row.upTo; ; ) {
+      const at = Math.ceil((common + high) / 2);
+      const request = { conversationId: id, fromSeq: Math.max(1, at), limit: 1 };
+      const page = await this.#relay.request("getEntries", request);
+      if (!current()) return;
+      head = page.head;
+      if (common >= high) break;
+      const stored = await this.#core.ports.store.get(keys.log(id, at));
+      const [entry] = page.entries;
+      if (stored && entry?.seq === at && sameOrigin(entry, logRow.decode(stored))) common = at;
+      else high = at - 1;
+    }
+    const lost = conversation.row.upTo - common;
+    this.#core.ports.log.error("the relay has lost entries", { conversationId: id, lost });
+    do {
+      await this.#core.journal.run(() => rewind(this.#core, id, common, head));
+    } while (conversation.row.upTo > common);
+    this.#suspects.delete(id);
+    this.#changed(id);
+    this.#rewound(conversation);
   }
 
   /** What could not be stored has to come again: from the last position, on a new connection. */

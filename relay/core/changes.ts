@@ -16,7 +16,8 @@ export async function changesFor(
   // One more than wanted tells whether there is more.
   const found = await logs.changes(user, after, wanted + 1);
   const states: ConversationState[] = [];
-  let upTo = after;
+  // A client that is ahead has seen changes that were lost with the store: it is told how far back.
+  let upTo = found.length > 0 ? after : Math.min(after, await logs.newestStamp(user));
   let members = 0;
   for (const { stamp, conversationId } of found.slice(0, wanted)) {
     const conversation = await conversations.find(conversationId);

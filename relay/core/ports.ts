@@ -86,6 +86,8 @@ export interface LogStore {
     after: number,
     limit: number,
   ): Promise<readonly { readonly stamp: number; readonly conversationId: ConversationId }[]>;
+  /** The stamp of the user's newest change; 0 for none. */
+  newestStamp(user: UserId): Promise<number>;
   /** Writes something harmless durably: rejects while the store cannot be written. */
   checkWritable(): Promise<void>;
 }

@@ -102,6 +102,15 @@ export class KvLogStore implements LogStore {
     }));
   }
 
+  async newestStamp(user: UserId): Promise<number> {
+    const [newest] = await this.#kv.range({
+      ...under(`inbox/${user}/`),
+      reverse: true,
+      limit: 1,
+    });
+    return newest ? fromSortable(lastPart(newest.key)) : 0;
+  }
+
   commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]> {
     return this.#serial.run(() => this.#commit(changes));
   }

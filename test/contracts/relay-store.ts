@@ -59,6 +59,13 @@ export function relayStoreContract(
       ({ store, reopen } = await open());
     });
 
+    it("knows the newest stamp of a user, across a restart", async () => {
+      expect(await store.logs.newestStamp(alice)).toBe(0);
+      const [outcome] = await store.logs.commit([opening({ entries: [entry(1, 1)] })]);
+      expect(await store.logs.newestStamp(alice)).toBe(outcome?.firstStamp);
+      expect(await (await reopen()).logs.newestStamp(bob)).toBe(outcome?.firstStamp);
+    });
+
     it("keeps what it committed across a restart", async () => {
       await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2)] })]);
       await store.logs.commit([

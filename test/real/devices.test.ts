@@ -19,6 +19,14 @@ async function link(person: Person, relay: string): Promise<Person> {
   return { client, profile, handle: person.handle };
 }
 
+/** The conversation has come to a device that was just linked. */
+const knows = ({ client }: Person) =>
+  until(
+    "the device knows the conversation",
+    () => client.call("conversations.list", {}),
+    (list) => list.length === 1,
+  );
+
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => null,
@@ -35,9 +43,11 @@ test("a linked device has the whole history, and every device shows one", async 
   for (let i = 0; i < 10; i++) await say(i % 2 ? alice : bob, `before ${i}`);
 
   const laptop = await link(alice, relay.url);
+  await knows(laptop);
   const devices = [alice, laptop, bob];
   for (let i = 0; i < 12; i++) await say(devices[i % 3] as Person, `with three ${i}`);
   const phone = await link(laptop, relay.url);
+  await knows(phone);
   await say(phone, "from the last one");
 
   const histories = await Promise.all(
@@ -102,11 +112,7 @@ test("with the relay gone, one's own devices hear of it directly as well", async
   const bob = await scene.person("bob", relay.url);
   const conversationId = await introduce(alice, bob);
   const laptop = await link(alice, relay.url);
-  await until(
-    "the laptop knows the conversation",
-    () => laptop.client.call("conversations.list", {}),
-    (list) => list.length === 1,
-  );
+  await knows(laptop);
   await openChannel(laptop, bob);
   await until(
     "all three are connected to each other",
