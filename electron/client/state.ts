@@ -42,7 +42,7 @@ export const readTail = (row: TailRow): TailEntry => {
 /** What is known of one conversation without asking the disk. */
 export interface Conversation {
   row: ConversationRow;
-  /** Entries without a shown place, in the order they are shown: seq where known, then clock. */
+  /** Entries without a shown place, in the order they are shown: by clock. */
   readonly tail: TailEntry[];
   /** The entry at `row.upTo`. */
   newest: LogRow | null;
@@ -150,8 +150,11 @@ export const unplaced = (conversation: Conversation, device: DeviceId): TailEntr
     .filter((entry) => entry.deviceId === device && entry.seq === 0)
     .sort((a, b) => a.n - b.n);
 
+/**
+ * By clock alone: one whose seq is known already, while entries before it are missing, would else
+ * overtake an earlier one of its device.
+ */
 function before(a: TailEntry, b: TailEntry): boolean {
-  if (a.seq !== b.seq) return a.seq !== 0 && (b.seq === 0 || a.seq < b.seq);
   if (a.clock !== b.clock) return a.clock < b.clock;
   return a.deviceId === b.deviceId ? a.n < b.n : a.deviceId < b.deviceId;
 }

@@ -64,7 +64,8 @@ export function tailMessage(
   return {
     messageId: messageIdOf(row.conversationId, entry),
     conversationId: row.conversationId,
-    seq: entry.seq || null,
+    // Not told before those are here that stand between: see the order of the tail.
+    seq: null,
     clock: entry.clock,
     from: handleOf(state, entry.userId),
     mine,

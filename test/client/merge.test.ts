@@ -13,7 +13,7 @@ import { Journal } from "../../electron/client/journal.js";
 import { markRead, moveMember } from "../../electron/client/receipts.js";
 import { ClientState } from "../../electron/client/state.js";
 import type { Message } from "../../shared/client-api.js";
-import type { DeviceId } from "../../shared/ids.js";
+import { type DeviceId, parseMessageId } from "../../shared/ids.js";
 import { compareMessages } from "../../shared/message-order.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { ids, MapStore, Stage, StillClock } from "./stage.js";
@@ -125,6 +125,13 @@ describe("merging what comes directly with what the relay tells", () => {
           expect(core.state.conversation(ids.talk).row.unread).toBe(unreadOf(shown));
           expect(new Set(shown.map(({ messageId }) => messageId)).size).toBe(shown.length);
           expect([...shown].sort(compareMessages)).toEqual(shown);
+          // Each device's own stand in the order in which it sent them, also while there are holes.
+          for (const mine of [true, false]) {
+            const ns = shown
+              .filter((message) => message.mine === mine)
+              .map(({ messageId }) => parseMessageId(messageId)?.origin.n ?? 0);
+            expect([...ns].sort((a, b) => a - b)).toEqual(ns);
+          }
         }
 
         await give(log, false);
