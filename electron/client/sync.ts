@@ -9,7 +9,7 @@ import { addSequenced } from "./entries.js";
 import { moveMember } from "./receipts.js";
 import type { Push, RelayLink } from "./relay-link.js";
 import { rewind } from "./rewind.js";
-import { keys, logRow } from "./rows.js";
+import { type ConversationRow, keys, type LogRow, logRow } from "./rows.js";
 import { type Conversation, sameOrigin } from "./state.js";
 
 /** Logs that are fetched at once. */
@@ -197,27 +197,24 @@ export class Sync {
     const current = () => generation === this.#generation;
     const behind = () => conversation.row.head > conversation.row.upTo;
     while (current() && (behind() || this.#suspects.has(id))) {
-      const { upTo, head: told } = conversation.row;
+      // As it is now: what is pushed while the relay answers moves it on.
+      const { row, newest } = conversation;
       const { head, entries } = await this.#relay.request("getEntries", {
         conversationId: id,
         // The last one again: it has to be the same there as here.
-        fromSeq: Math.max(1, upTo),
+        fromSeq: Math.max(1, row.upTo),
         limit: MAX_ENTRIES,
       });
       if (!current()) return;
-      const same = upTo === 0 || this.#isLast(conversation, entries[0]);
-      if (!same || head < told) {
-        await this.#reconcile(id, conversation, same ? upTo : 0, current);
+      const same = row.upTo === 0 || isLast(row, newest, entries[0]);
+      if (!same || head < row.head) {
+        await this.#reconcile(id, conversation, same ? row.upTo : 0, current);
         continue;
       }
       this.#suspects.delete(id);
       await this.#core.journal.run(() => addSequenced(this.#core, id, entries));
       this.#changed(id);
     }
-  }
-
-  #isLast({ row, newest }: Conversation, entry: SequencedEntry | undefined): boolean {
-    return entry?.seq === row.upTo && newest !== null && sameOrigin(entry, newest);
   }
 
   /**
@@ -262,3 +259,9 @@ export class Sync {
     this.#relay.restart(error);
   }
 }
+
+const isLast = (
+  { upTo }: ConversationRow,
+  newest: LogRow | null,
+  entry: SequencedEntry | undefined,
+): boolean => entry?.seq === upTo && newest !== null && sameOrigin(entry, newest);
