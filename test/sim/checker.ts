@@ -34,6 +34,8 @@ export class Checker {
   constructor(world: World) {
     this.#world = world;
     world.watch((device, event) => {
+      // What the relay acknowledged it may have lost: nothing is certain until the world is quiet.
+      if (world.restored) return;
       if (event.event === "message.added" || event.event === "message.updated") {
         this.#told(device, event.data);
       }
@@ -108,6 +110,7 @@ export class Checker {
   }
 
   #cursorsAdvance(): void {
+    if (this.#world.restored) return;
     const { disk } = this.#world.relay;
     for (const id of this.#world.conversations.keys()) {
       for (const { key, value } of disk.certain(under(relayKeys.cursors(id)))) {

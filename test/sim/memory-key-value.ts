@@ -147,6 +147,15 @@ export class MemoryDisk {
     this.#open = null;
   }
 
+  /** A copy of what is certain now. Called while nobody has the disk open, it makes it so again. */
+  backUp(): () => void {
+    const backup = this.#platter.copy();
+    return () => {
+      this.#platter = backup.copy();
+      this.#memory = backup.copy();
+    };
+  }
+
   /** Rows as a reader of the platter alone would find them: what is certain at this moment. */
   certain(range: Range): readonly { readonly key: string; readonly value: Uint8Array }[] {
     return this.#platter.range(range);

@@ -203,3 +203,17 @@ describe("signing up", () => {
     }
   });
 });
+
+it("a relay restored from a backup gets back from the devices what it had acknowledged", async () => {
+  await sendMany(alice, "a", 5);
+  await sendMany(bob, "b", 5);
+  await world.run(5_000);
+  const restore = world.relay.disk.backUp();
+  await sendMany(alice, "c", 5);
+  await sendMany(bob, "d", 5);
+  await world.run(5_000);
+  expect((await stateOf(alice, "c4"))?.seq).not.toBeNull();
+  world.restoreRelay(restore);
+  await asPromised();
+  expect(await shown(alice)).toHaveLength(20);
+});

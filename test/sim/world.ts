@@ -35,6 +35,7 @@ export class World {
   readonly conversations = new Map<ConversationId, readonly Device[]>();
   readonly trace: string[] = [];
   readonly violations: string[] = [];
+  restored = false;
   /** Of the whole trace (FNV-1a): equal worlds have equal ones. */
   traceHash = 0x811c9dc5;
   readonly #watchers: ((device: Device, event: ClientEvent) => void)[] = [];
@@ -181,6 +182,15 @@ export class World {
     this.relay.disk.crash((batches) => this.random.between(0, batches));
   }
 
+  /** From a backup that its operator once made; what it acknowledged since is gone there. */
+  restoreRelay(restore: () => void): void {
+    this.killRelay();
+    this.note("relay is restored");
+    this.restored = true;
+    restore();
+    this.startRelay();
+  }
+
   /** As on SIGTERM. */
   async stopRelay(): Promise<void> {
     const core = this.#relayCore;
@@ -311,8 +321,9 @@ export class World {
       info: line("info"),
       warn: line("warn"),
       error: (event, fields) => {
-        // What the relay has to say of a full disk, as the scenario wants it.
-        if (event === "store.failed") this.note(`${who} error: ${event}`);
+        // What has to be said of a full disk and of a restored relay, as the scenario wants them.
+        const wanted = event === "store.failed" || (this.restored && /lost entries/.test(event));
+        if (wanted) this.note(`${who} error: ${event}`);
         else this.violate(`${who} error: ${event} ${JSON.stringify(fields)}`);
       },
     };
