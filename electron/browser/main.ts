@@ -3,11 +3,9 @@ import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { DovetailError } from "../../shared/errors.js";
-import { nodeTransport } from "../direct/node-transport.js";
-import { fileModeProtector } from "../node/device-keys.js";
-import { type LogLevel, stderrLog } from "../node/log.js";
-import { hostCommand } from "../node/options.js";
-import { openProfileClient } from "../node/profile.js";
+import { stderrLog } from "../node/log.js";
+import { type HostOptions, hostCommand } from "../node/options.js";
+import { openPlainClient } from "../node/plain-client.js";
 import { openPage } from "./open-page.js";
 import { startBrowserServer } from "./server.js";
 
@@ -23,25 +21,11 @@ const options = hostCommand("browser", "Dovetail in this computer's web browser.
   .option("--port <number>", "port on 127.0.0.1; 0 for any", portNumber, 0)
   .option("--no-open", "print the address instead of opening it")
   .parse()
-  .opts<{
-    profile: string;
-    relay: string;
-    deviceName: string;
-    logLevel: LogLevel;
-    port: number;
-    open: boolean;
-  }>();
+  .opts<HostOptions & { port: number; open: boolean }>();
 const log = stderrLog(options.logLevel);
 
 try {
-  const client = await openProfileClient({
-    profile: options.profile,
-    relayUrl: options.relay,
-    deviceName: options.deviceName,
-    direct: nodeTransport(log),
-    protector: fileModeProtector,
-    log,
-  });
+  const client = await openPlainClient(options, log);
   const server = await startBrowserServer({
     client,
     files: resolve(import.meta.dirname, "../renderer"),

@@ -2,11 +2,9 @@
 import { once } from "node:events";
 import { DovetailError } from "../../shared/errors.js";
 import type { Client } from "../client/index.js";
-import { nodeTransport } from "../direct/node-transport.js";
-import { fileModeProtector } from "../node/device-keys.js";
-import { type LogLevel, stderrLog } from "../node/log.js";
-import { hostCommand } from "../node/options.js";
-import { openProfileClient } from "../node/profile.js";
+import { stderrLog } from "../node/log.js";
+import { type HostOptions, hostCommand } from "../node/options.js";
+import { openPlainClient } from "../node/plain-client.js";
 import { errorMessage, eventMessage, MAX_MESSAGE_BYTES, RpcServer } from "../rpc/json-rpc.js";
 import { readLines } from "../rpc/lines.js";
 import { describeApi } from "./help.js";
@@ -51,22 +49,10 @@ async function run(client: Client): Promise<number> {
 const command = hostCommand("headless", "Dovetail without a window, for scripts, bots and tests.")
   .addHelpText("after", describeApi)
   .parse();
-const options = command.opts<{
-  profile: string;
-  relay: string;
-  deviceName: string;
-  logLevel: LogLevel;
-}>();
+const options = command.opts<HostOptions>();
 const log = stderrLog(options.logLevel);
 try {
-  const client = await openProfileClient({
-    profile: options.profile,
-    relayUrl: options.relay,
-    deviceName: options.deviceName,
-    direct: nodeTransport(log),
-    protector: fileModeProtector,
-    log,
-  });
+  const client = await openPlainClient(options, log);
   // wrtc keeps threads alive for a while after its last connection.
   process.exit(await run(client));
 } catch (error) {

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { logLevels } from "./log.js";
+import { type LogLevel, logLevels } from "./log.js";
 
 export const relayUrl = (value: string): string => {
   const url = URL.canParse(value) ? new URL(value) : null;
@@ -9,6 +9,14 @@ export const relayUrl = (value: string): string => {
   }
   return url.href;
 };
+
+/** What {@link hostCommand} reads. */
+export interface HostOptions {
+  readonly profile: string;
+  readonly relay: string;
+  readonly deviceName: string;
+  readonly logLevel: LogLevel;
+}
 
 /** The options that every host without Electron has. A wrong one ends with exit code 2. */
 export const hostCommand = (name: string, description: string): Command =>
