@@ -134,11 +134,13 @@ export class MemoryDisk {
    * first few survive, as many as `keep` says of how many; each is whole or gone.
    */
   crash(keep: (batches: number) => number = () => 0): void {
-    const limbo = this.#limbo ? [this.#limbo] : [];
     const queued = this.#queue.map(({ writes }) => writes);
+    const limbo = this.#limbo ? [this.#limbo] : [];
     const uncertain = [...this.#unsynced, ...limbo, ...queued];
     const kept = uncertain.slice(0, keep(uncertain.length));
-    for (const writes of kept) this.#platter.apply(writes);
+    // What was written after the one that failed was written after its undoing.
+    const undone = kept.includes(queued[0] ?? []) ? this.#limbo : null;
+    for (const writes of kept) if (writes !== undone) this.#platter.apply(writes);
     this.#memory = this.#platter.copy();
     this.#unsynced = [];
     this.#limbo = null;
