@@ -1,10 +1,12 @@
 /** Real processes for the tests: relays and headless clients, driven over stdin and stdout alone. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type {
+  ClientEvent,
   EventName,
   Events,
   Message,
@@ -34,23 +36,28 @@ export class Scene {
     port?: number;
     args?: string[];
     within?: string[];
+    log?: string;
   }): Promise<Relay> {
-    const { data, port = 0, args = [], within = [] } = options;
-    const child = this.#start(within, [
+    const { data, port = 0, args = [], within = [], log } = options;
+    const command = [
       join(DIST, "relay/main.js"),
       ...["--host", "127.0.0.1", "--port", String(port), "--data", data, ...args],
-    ]);
+    ];
+    const child = this.#start(within, command, log);
     const line = await child.line((each) => each.event === "listening");
     return new Relay(child, String(line.url), String(line.http));
   }
 
-  async client(options: { profile: string; relay: string; within?: string[] }): Promise<Headless> {
-    const { profile, relay, within = [] } = options;
-    const child = this.#start(within, [
-      join(DIST, "headless/main.js"),
-      ...["--profile", profile, "--relay", relay],
-    ]);
-    return new Headless(child);
+  async client(options: {
+    profile: string;
+    relay: string;
+    within?: string[];
+    log?: string;
+    hears?: Hears;
+  }): Promise<Headless> {
+    const { profile, relay, within = [], log, hears } = options;
+    const command = [join(DIST, "headless/main.js"), "--profile", profile, "--relay", relay];
+    return new Headless(this.#start(within, command, log), hears);
   }
 
   /** The browser host; gives the address of its page. */
@@ -91,9 +98,9 @@ export class Scene {
     await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })));
   }
 
-  #start(within: readonly string[], args: readonly string[]): Child {
+  #start(within: readonly string[], args: readonly string[], log?: string): Child {
     const [command, ...rest] = [...within, process.execPath, ...args];
-    const child = new Child(spawn(command as string, rest, { stdio: "pipe" }));
+    const child = new Child(spawn(command as string, rest, { stdio: "pipe" }), log);
     this.#children.push(child);
     return child;
   }
@@ -112,21 +119,28 @@ export interface BrowserHost {
 
 type Line = Record<string, unknown>;
 
+/** Takes events as they come; they are not kept then. */
+export type Hears = (event: ClientEvent) => void;
+
 class Child {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #exited: Promise<number | null>;
   readonly #listeners = new Set<(line: Line) => void>();
   #log = "";
+  #killed = false;
 
-  constructor(child: ChildProcessWithoutNullStreams) {
+  /** What it writes to stderr is added to the file `log`, where one is given. */
+  constructor(child: ChildProcessWithoutNullStreams, log?: string) {
     this.#process = child;
     this.#exited = new Promise((done) => child.once("exit", (code) => done(code)));
     child.stderr.on("data", (chunk) => {
       this.#log = (this.#log + String(chunk)).slice(-20_000);
     });
+    if (log) child.stderr.pipe(createWriteStream(log, { flags: "a" }));
     child.stdin.on("error", () => undefined);
     createInterface({ input: child.stdout }).on("line", (text) => {
-      const line = JSON.parse(text) as Line;
+      const line = this.#parse(text);
+      if (!line) return;
       for (const listener of [...this.#listeners]) listener(line);
     });
   }
@@ -160,8 +174,24 @@ class Child {
   }
 
   async kill(signal: NodeJS.Signals): Promise<number | null> {
+    this.#killed = true;
     this.#process.kill(signal);
     return await this.#exited;
+  }
+
+  /** Stops or continues it. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(signal);
+  }
+
+  /** Null for the half of a line that a killed process leaves. */
+  #parse(text: string): Line | null {
+    try {
+      return JSON.parse(text) as Line;
+    } catch (error) {
+      if (this.#killed) return null;
+      throw error;
+    }
   }
 
   exited(): Promise<number | null> {
@@ -186,6 +216,14 @@ export class Relay {
 
   kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
     return this.#child.kill(signal);
+  }
+
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.signal(signal);
+  }
+
+  exited(): Promise<number | null> {
+    return this.#child.exited();
   }
 
   /** The value of a metric; 0 where it was not counted yet. */
@@ -220,11 +258,12 @@ export class Headless {
   readonly #events: { readonly event: string; readonly data: unknown }[] = [];
   #next = 1;
 
-  constructor(child: Child) {
+  constructor(child: Child, hears?: Hears) {
     this.#child = child;
+    const take = hears ?? ((event: ClientEvent) => this.#events.push(event));
     child.onLine((line) => {
       if (typeof line.method === "string") {
-        this.#events.push({ event: line.method, data: line.params });
+        take({ event: line.method, data: line.params } as ClientEvent);
         return;
       }
       const { id, result, error } = line as Reply;
@@ -255,6 +294,14 @@ export class Headless {
 
   kill(): Promise<number | null> {
     return this.#child.kill("SIGKILL");
+  }
+
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.signal(signal);
+  }
+
+  exited(): Promise<number | null> {
+    return this.#child.exited();
   }
 
   /** Ends as a script would: by closing its input. */
