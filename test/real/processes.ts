@@ -15,7 +15,10 @@ import type {
   Results,
 } from "../../shared/client-api.js";
 
-const DIST = resolve(import.meta.dirname, "../../dist");
+const ROOT = resolve(import.meta.dirname, "../..");
+const DIST = join(ROOT, "dist");
+/** For `node --import`. */
+export const SHIFTED_CLOCK = join(ROOT, "test/real/shifted-clock.mjs");
 /** Long enough for a loaded machine; nothing here measures time. */
 const PATIENCE_MS = 30_000;
 

@@ -1,0 +1,154 @@
+/** The promises of DESIGN's one order and nothing lost, as questions about what a device shows. */
+import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
+import {
+  type ConversationId,
+  type DeviceId,
+  type MessageId,
+  parseMessageId,
+} from "../../shared/ids.js";
+import { compareMessages } from "../../shared/message-order.js";
+
+export const RANK: Record<MessageState, number> = { queued: 0, sent: 1, delivered: 2, read: 3 };
+
+/** A text for a line of a report: all are unlike in their first word. */
+export const brief = (text: string): string => text.split(" ", 1)[0] as string;
+
+/** What a device was asked to send, in the order of asking. */
+export interface Asked {
+  readonly conversationId: ConversationId;
+  readonly text: string;
+  /** Null where it was not acknowledged. */
+  readonly messageId: MessageId | null;
+  readonly refused: { readonly code: string } | null;
+}
+
+/** A device, as somebody outside knows it. */
+export interface Witness {
+  readonly name: string;
+  readonly handle: string;
+  readonly sent: readonly Asked[];
+  /** Messages whose reading was acknowledged to it. */
+  readonly read: ReadonlySet<MessageId>;
+}
+
+/** By seq, then by clock; and each device's own in the order in which it sent them. */
+export function orderFaults(list: readonly Message[]): string[] {
+  const faults: string[] = [];
+  const lastN = new Map<string, number>();
+  for (const [i, message] of list.entries()) {
+    const next = list[i + 1];
+    if (next && compareMessages(message, next) >= 0) {
+      faults.push(`shows ${brief(next.text)} after ${brief(message.text)}`);
+    }
+    const { deviceId, n } = parseMessageId(message.messageId)?.origin ?? { deviceId: "", n: 0 };
+    if (n <= (lastN.get(deviceId) ?? 0)) {
+      faults.push(`shows ${brief(message.text)} after a later one`);
+    }
+    lastN.set(deviceId, n);
+  }
+  return faults;
+}
+
+/**
+ * Nothing missing, nothing doubled, nothing invented, everything in its place and delivered. `log`
+ * is what the relay has after the seq `since`; `alone` says that there is nobody else to deliver to.
+ */
+export function logFaults(
+  list: readonly Message[],
+  log: readonly MessageId[],
+  { since = 0, alone }: { since?: number; alone: boolean },
+): string[] {
+  const faults = orderFaults(list);
+  if (new Set(log).size !== log.length) faults.push("the log has an entry twice");
+  if (list.map(({ messageId }) => messageId).join() !== log.join()) {
+    faults.push(`has ${list.length} messages where the log has ${log.length}`);
+  }
+  const final = alone ? RANK.sent : RANK.delivered;
+  for (const [i, { seq, mine, state, text }] of list.entries()) {
+    const place = since + i + 1;
+    if (seq !== place) faults.push(`has ${brief(text)} at ${seq}, not ${place}`);
+    if (mine && RANK[state] < final) faults.push(`${brief(text)} is still ${state}`);
+  }
+  return faults;
+}
+
+/** What was acknowledged is there once, in the order of sending; what was not is there perhaps. */
+export function sentFaults(
+  { sent }: Witness,
+  conversationId: ConversationId,
+  own: readonly Message[],
+): string[] {
+  const faults: string[] = [];
+  const asked = sent.filter((each) => each.conversationId === conversationId);
+  const texts = own.map(({ text }) => text);
+  const shown = new Set(texts);
+  const ids = new Set(own.map(({ messageId }) => messageId));
+  if (shown.size !== texts.length) faults.push("sent something twice");
+  const expected = asked.filter(({ text, messageId }) => messageId || shown.has(text));
+  const differs = expected.findIndex(({ text }, i) => text !== texts[i]);
+  if (expected.length !== texts.length || differs >= 0) {
+    const at = differs >= 0 ? differs : Math.min(expected.length, texts.length);
+    const around = (all: readonly string[]) => all.slice(Math.max(0, at - 2), at + 3).map(brief);
+    const said = around(expected.map(({ text }) => text));
+    faults.push(
+      `sent ${expected.length}, … ${said} …, and shows ${texts.length}, … ${around(texts)} …`,
+    );
+  }
+  for (const { text, messageId, refused } of asked) {
+    // What became of a failed fsync nobody knows.
+    if (refused && refused.code !== "storage_failed" && shown.has(text)) {
+      faults.push(`${brief(text)} was refused and is there`);
+    }
+    if (messageId && !ids.has(messageId)) faults.push(`${brief(text)} is lost`);
+  }
+  return faults;
+}
+
+/** The messages of a list that this device wrote, not another of the same user. */
+export const writtenBy = (deviceId: DeviceId, list: readonly Message[]): Message[] =>
+  list.filter(({ messageId }) => parseMessageId(messageId)?.origin.deviceId === deviceId);
+
+/** A writer is told "read" when the reader has read, and never otherwise; a user's devices agree. */
+export function receiptFaults(
+  device: Witness,
+  list: readonly Message[],
+  other: Witness,
+  theirs: readonly Message[],
+): string[] {
+  const faults: string[] = [];
+  const isRead = ({ state }: Message): boolean => state === "read";
+  const same = device.handle === other.handle;
+  const read = new Set(
+    theirs.filter((each) => same !== !each.mine && isRead(each)).map((each) => each.messageId),
+  );
+  for (const message of list) {
+    const concerned = same || message.mine;
+    if (concerned && isRead(message) !== read.has(message.messageId)) {
+      faults.push(`${brief(message.text)} is ${message.state}, which ${other.name} sees otherwise`);
+    }
+  }
+  return faults;
+}
+
+/** What was read once stays so. */
+export const readFaults = ({ read }: Witness, list: readonly Message[]): string[] =>
+  list
+    .filter(({ mine, messageId, state }) => !mine && read.has(messageId) && state !== "read")
+    .map(({ text }) => `${brief(text)} was read once and is not any more`);
+
+/** The most unread messages that a client counts. */
+const MAX_UNREAD = 1_000;
+
+/** What the list of conversations says of it. */
+export function summaryFaults(summary: Conversation, list: readonly Message[]): string[] {
+  const faults: string[] = [];
+  const unread = list.filter(({ mine, state }) => !mine && state !== "read").length;
+  if (summary.unread !== Math.min(unread, MAX_UNREAD)) {
+    faults.push(`counts ${summary.unread} unread of ${unread}`);
+  }
+  if (summary.behind !== 0) faults.push(`is behind by ${summary.behind}`);
+  if (summary.lastMessage?.messageId !== list.at(-1)?.messageId) {
+    faults.push("another message is said to be the last");
+  }
+  return faults;
+}

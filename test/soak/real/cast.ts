@@ -1,0 +1,139 @@
+/** Who takes part: a relay, people with a device or several, and the conversations between them. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ClientEvent } from "../../../shared/client-api.js";
+import type { ConversationId } from "../../../shared/ids.js";
+import { type Scene, until } from "../../real/processes.js";
+import type { Prng } from "../../sim/virtual-time.js";
+import { SmallDisk, whyNoDisks } from "./disks.js";
+import { DeviceMachine, type Place, RelayMachine } from "./machine.js";
+import { RelayPath } from "./relay-path.js";
+import { wiresFor } from "./wires.js";
+
+/** Handles, and how many devices each of them has. */
+const PEOPLE = [
+  ["alice", 3],
+  ["bob", 2],
+  ["carol", 1],
+  ["dave", 1],
+] as const;
+
+export const DEVICES = PEOPLE.reduce((sum, [, count]) => sum + count, 0);
+
+/** Devices whose disk can be full, besides the relay's: one of several, and an only one. */
+const ON_SMALL_DISKS = new Set(["alice-2", "carol-1"]);
+
+/** A conversation of any kind. */
+export interface Talk {
+  readonly id: ConversationId;
+  /** By handle, the seq after which a member has everything. */
+  readonly members: ReadonlyMap<string, number>;
+}
+
+export class Cast {
+  readonly devices: DeviceMachine[] = [];
+  readonly talks: Talk[] = [];
+  readonly relay: RelayMachine;
+  readonly wires: ReturnType<typeof wiresFor>;
+  /** Why no disk can be full; null where some can. */
+  readonly noDisks: string | null;
+  readonly #scene: Scene;
+  readonly #folder: string;
+  readonly #disks: SmallDisk[] = [];
+  readonly #violate: (what: string) => void;
+
+  constructor(scene: Scene, folder: string, violate: (what: string) => void) {
+    this.#scene = scene;
+    this.#folder = folder;
+    this.#violate = violate;
+    this.noDisks = whyNoDisks(folder);
+    this.wires = wiresFor(DEVICES);
+    this.relay = new RelayMachine("relay", this.#place("relay", true));
+  }
+
+  /** Registers and links everybody, and opens every conversation there can be. */
+  async gather(
+    random: Prng,
+    hears: (device: DeviceMachine, event: ClientEvent, life: number) => void,
+  ): Promise<void> {
+    await this.relay.start();
+    for (const [handle, count] of PEOPLE) {
+      for (let number = 1; number <= count; number++) {
+        const name = `${handle}-${number}`;
+        const index = this.devices.length;
+        const gate = this.wires.gate(index);
+        const path = await RelayPath.open(gate, this.relay.port, () => random.fraction());
+        const place = this.#place(name, ON_SMALL_DISKS.has(name));
+        const within = this.wires.within(index);
+        this.devices.push(
+          new DeviceMachine(name, place, { handle, index, path, gate, within, hears }),
+        );
+      }
+    }
+    await Promise.all(this.devices.map((device) => device.start()));
+    await Promise.all(PEOPLE.map(([handle]) => joinAccount(this.devicesOf(handle))));
+    await this.#acquaint();
+  }
+
+  devicesOf(handle: string): DeviceMachine[] {
+    return this.devices.filter((device) => device.handle === handle);
+  }
+
+  talksOf({ handle }: DeviceMachine): Talk[] {
+    return this.talks.filter(({ members }) => members.has(handle));
+  }
+
+  async close(): Promise<void> {
+    for (const { path } of this.devices) await path.close();
+    for (const disk of this.#disks) disk.unmount();
+    this.wires.remove();
+  }
+
+  #place(name: string, small: boolean): Place {
+    let disk: SmallDisk | null = null;
+    if (small && this.noDisks === null) {
+      disk = new SmallDisk(join(this.#folder, `${name}.disk`));
+      this.#disks.push(disk);
+    }
+    mkdirSync(this.#folder, { recursive: true });
+    return { scene: this.#scene, folder: this.#folder, disk, violate: this.#violate };
+  }
+
+  async #acquaint(): Promise<void> {
+    for (const [i, [one]] of PEOPLE.entries()) {
+      for (const [other] of PEOPLE.slice(i)) {
+        const opened = await clientOf(this.devicesOf(one)[0]).call("conversations.open", {
+          handle: other,
+        });
+        const members = new Map([one, other].map((handle) => [handle, 0]));
+        this.talks.push({ id: opened.conversationId, members });
+      }
+    }
+    for (const device of this.devices) {
+      await until(
+        `${device.name} knows its conversations`,
+        () => clientOf(device).call("conversations.list", {}),
+        (list) =>
+          this.talksOf(device).every(({ id }) => list.some((each) => each.conversationId === id)),
+      );
+    }
+  }
+}
+
+const clientOf = (device: DeviceMachine | undefined) => {
+  if (!device?.running) throw new Error(`${device?.name} does not run`);
+  return device.running;
+};
+
+/** The first registers, and lets the others in. */
+async function joinAccount(devices: readonly DeviceMachine[]): Promise<void> {
+  const [first, ...others] = devices;
+  if (!first) return;
+  const { handle } = first;
+  const account = await clientOf(first).call("account.register", { handle, displayName: handle });
+  first.deviceId = account.deviceId;
+  for (const device of others) {
+    const { code } = await clientOf(first).call("devices.pair", {});
+    device.deviceId = (await clientOf(device).call("account.link", { code })).deviceId;
+  }
+}

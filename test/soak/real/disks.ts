@@ -1,0 +1,52 @@
+/** Disks that can be full: small ones in memory, which root can mount, with a ballast file. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+
+/** Mebibytes: more than a run of twenty minutes writes to one profile. */
+const SIZE_MIB = 512;
+
+const run = (command: string, ...args: string[]): void => {
+  execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+};
+
+export class SmallDisk {
+  readonly folder: string;
+  readonly #mount: string;
+  readonly #ballast: string;
+
+  /** Mounted at `mount`, which is made. */
+  constructor(mount: string) {
+    mkdirSync(mount, { recursive: true });
+    run("mount", "-t", "tmpfs", "-o", `size=${SIZE_MIB}m`, "dovetail-soak", mount);
+    this.#mount = mount;
+    this.#ballast = join(mount, "ballast");
+    this.folder = join(mount, "data");
+  }
+
+  fill(): void {
+    const { bavail, bsize } = statfsSync(this.#mount);
+    run("fallocate", "-l", String(Math.max(1, bavail * bsize)), this.#ballast);
+  }
+
+  empty(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  /** Whatever is to be kept has to be copied before. */
+  unmount(): void {
+    run("umount", this.#mount);
+  }
+}
+
+/** Why small disks cannot be had here; null where they can. */
+export function whyNoDisks(folder: string): string | null {
+  if (process.platform !== "linux") return "small disks are made of Linux's tmpfs";
+  if (process.getuid?.() !== 0) return "mounting a small disk needs root";
+  try {
+    new SmallDisk(join(folder, "try")).unmount();
+    return null;
+  } catch (error) {
+    return `a small disk cannot be mounted: ${String(error).split("\n")[0]}`;
+  }
+}
