@@ -119,7 +119,7 @@ export function receiptFaults(
   const isRead = ({ state }: Message): boolean => state === "read";
   const same = device.handle === other.handle;
   const read = new Set(
-    theirs.filter((each) => same !== !each.mine && isRead(each)).map((each) => each.messageId),
+    theirs.filter((each) => (same || !each.mine) && isRead(each)).map((each) => each.messageId),
   );
   for (const message of list) {
     const concerned = same || message.mine;

@@ -1,5 +1,5 @@
 /** Who takes part: a relay, people with a device or several, and the conversations between them. */
-import { mkdirSync } from "node:fs";
+import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientEvent } from "../../../shared/client-api.js";
 import type { ConversationId } from "../../../shared/ids.js";
@@ -81,6 +81,13 @@ export class Cast {
 
   talksOf({ handle }: DeviceMachine): Talk[] {
     return this.talks.filter(({ members }) => members.has(handle));
+  }
+
+  /** Copies what a small disk holds to where it outlasts the disk. */
+  keep(): void {
+    for (const { name, place, data } of [this.relay, ...this.devices]) {
+      if (place.disk) cpSync(data, join(this.#folder, name), { recursive: true });
+    }
   }
 
   async close(): Promise<void> {

@@ -95,6 +95,13 @@ abstract class Machine<P extends Program> {
 export class RelayMachine extends Machine<Relay> {
   port = 0;
 
+  /** As its operator would. */
+  async stop(): Promise<void> {
+    const relay = this.running;
+    this.running = null;
+    await relay?.kill("SIGTERM");
+  }
+
   protected async launch(): Promise<Relay> {
     const { scene } = this.place;
     const { data, port, log } = this;

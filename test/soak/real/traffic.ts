@@ -32,6 +32,9 @@ export class Traffic {
   readonly #cast: Cast;
   readonly #watch: Watch;
   readonly #hands: Promise<void>[] = [];
+  readonly #resting = new Set<DeviceMachine>();
+  /** Operations running on each device. */
+  readonly #running = new Map<DeviceMachine, Set<Promise<void>>>();
   #going = true;
 
   constructor(cast: Cast, watch: Watch) {
@@ -53,21 +56,39 @@ export class Traffic {
     await Promise.all(this.#hands);
   }
 
+  /** Runs `act` when a device has answered everything, and asks it nothing else meanwhile. */
+  async whileResting(device: DeviceMachine, act: () => Promise<void>): Promise<void> {
+    this.#resting.add(device);
+    try {
+      await Promise.all(this.#running.get(device) ?? []);
+      await act();
+    } finally {
+      this.#resting.delete(device);
+    }
+  }
+
   get operations(): number {
     return [...this.answered.values()].reduce((sum, count) => sum + count, 0);
   }
 
   async #hand(device: DeviceMachine, random: Prng): Promise<void> {
     while (this.#going) {
-      const client = device.running;
-      if (client) await this.operate(device, client, random);
+      const client = this.#resting.has(device) ? null : device.running;
+      if (client) await this.#counted(device, this.#operate(device, client, random));
       const pauseMs = client ? random.fraction() * LONGEST_PAUSE_MS : ABSENT_MS;
       await new Promise((done) => setTimeout(done, pauseMs));
     }
   }
 
+  async #counted(device: DeviceMachine, operation: Promise<void>): Promise<void> {
+    const running = this.#running.get(device) ?? new Set();
+    this.#running.set(device, running.add(operation));
+    await operation;
+    running.delete(operation);
+  }
+
   /** One operation, and what the answer has to be like. */
-  async operate(device: DeviceMachine, client: Headless, random: Prng): Promise<void> {
+  async #operate(device: DeviceMachine, client: Headless, random: Prng): Promise<void> {
     const talk = random.pick(this.#cast.talksOf(device));
     const conversationId = talk.id;
     const dice = random.between(1, 100);
@@ -105,7 +126,14 @@ export class Traffic {
     }
   }
 
-  async send(device: DeviceMachine, client: Headless, talk: Talk, random: Prng): Promise<void> {
+  /** `acknowledged` is called at the very answer that the message is queued. */
+  async send(
+    device: DeviceMachine,
+    client: Headless,
+    talk: Talk,
+    random: Prng,
+    acknowledged?: () => void,
+  ): Promise<void> {
     // A few of them fill an append or a page by themselves.
     const more = random.chance(0.005) ? ` ${"x".repeat(random.between(20_000, 60_000))}` : "";
     const sent: Sent = {
@@ -119,6 +147,7 @@ export class Traffic {
     await this.#ask("messages.send", device, async () => {
       try {
         sent.messageId = (await client.call("messages.send", { conversationId, text })).messageId;
+        acknowledged?.();
       } catch (error) {
         if (error instanceof RpcError) sent.refused = { code: error.code ?? "" };
         throw error;

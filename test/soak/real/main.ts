@@ -1,0 +1,45 @@
+/** `npm run test:soak -- --real`: the nemesis for as long as one has time. */
+import { Command, InvalidArgumentError } from "commander";
+import { type Outcome, run } from "./run.js";
+
+/** Two hundred faults in twenty minutes would be one in six seconds. */
+const EVERY_MS = 2_000;
+
+const number = (least: number) => (text: string) => {
+  const value = Number(text);
+  if (!(value >= least)) throw new InvalidArgumentError(`A number from ${least} on.`);
+  return value;
+};
+
+const options = new Command("test:soak --real")
+  .description("Real processes, a nemesis, and the question whether anything was lost.")
+  .option("--minutes <number>", "how long people talk and suffer", number(0), 20)
+  .option("--seed <number>", "what happens is drawn from it; not when", number(0))
+  .parse()
+  .opts<{ minutes: number; seed?: number }>();
+
+function report(seed: number, outcome: Outcome): string[] {
+  const { operations, unanswered, events, messages, faults, struck, skipped } = outcome;
+  return [
+    `operations   ${operations}, and ${unanswered} that a killed process left unanswered`,
+    `faults       ${faults}`,
+    ...[...struck].sort().map(([kind, count]) => `  ${kind.padEnd(20)} ${count}`),
+    ...skipped.map(({ kind, missing }) => `  ${kind.padEnd(20)} skipped: ${missing}`),
+    `messages     ${messages}`,
+    `events       ${events}`,
+    `violations   ${outcome.violations.length}`,
+    ...outcome.violations.map((violation) => `  ${violation}`),
+    ...(outcome.folder ? [`kept         ${outcome.folder}`] : []),
+    `seed         ${seed}`,
+  ];
+}
+
+const seed = options.seed ?? Math.floor(Math.random() * 1e9);
+const outcome = await run({
+  seed,
+  seconds: options.minutes * 60,
+  everyMs: EVERY_MS,
+  say: (line) => console.error(line),
+});
+console.log(report(seed, outcome).join("\n"));
+process.exit(outcome.violations.length > 0 ? 1 : 0);

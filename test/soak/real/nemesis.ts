@@ -1,0 +1,66 @@
+/** What goes wrong while people talk: every kind of fault that this machine can make, from a seed. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Prng } from "../../sim/virtual-time.js";
+import type { Affliction } from "./afflictions.js";
+
+/** Kinds that strike rarely, because all stand still meanwhile; 1 for all others. */
+const WEIGHT: Readonly<Record<string, number>> = { "relay paused": 0.5, "last write torn": 0.7 };
+
+export class Nemesis {
+  /** How often each kind struck. */
+  readonly struck = new Map<string, number>();
+  readonly skipped: readonly Affliction[];
+  readonly #kinds: readonly Affliction[];
+  readonly #everyMs: number;
+  readonly #note: (line: string) => void;
+  readonly #running = new Set<Promise<void>>();
+  readonly #over = new AbortController();
+  #rhythm: Promise<void> = Promise.resolve();
+
+  /** Strikes every `everyMs` on an average. */
+  constructor(kinds: readonly Affliction[], everyMs: number, note: (line: string) => void) {
+    this.#kinds = kinds.filter(({ missing }) => missing === null);
+    this.skipped = kinds.filter(({ missing }) => missing !== null);
+    this.#everyMs = everyMs;
+    this.#note = note;
+  }
+
+  get faults(): number {
+    return [...this.struck.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  begin(random: Prng): void {
+    this.#rhythm = this.#strikeAgainAndAgain(random);
+  }
+
+  /** Undoes everything; resolves when all is healed. */
+  async end(): Promise<void> {
+    this.#over.abort();
+    await this.#rhythm;
+    await Promise.all(this.#running);
+  }
+
+  async #strikeAgainAndAgain(random: Prng): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      await this.#wait(random.between(0, 2 * this.#everyMs));
+      const affliction = random.pick(this.#kinds);
+      const own = new Prng(random.between(1, 2 ** 31));
+      if (this.#over.signal.aborted || !own.chance(WEIGHT[affliction.kind] ?? 1)) continue;
+      const strike = this.#strike(affliction, own).finally(() => this.#running.delete(strike));
+      this.#running.add(strike);
+    }
+  }
+
+  async #strike({ kind, strike }: Affliction, random: Prng): Promise<void> {
+    const wait = (leastMs: number, mostMs: number) => this.#wait(random.between(leastMs, mostMs));
+    const done = await strike(random, wait);
+    if (done === null) return;
+    this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+    this.#note(done);
+  }
+
+  async #wait(ms: number): Promise<void> {
+    // An abort only makes it shorter.
+    await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,115 @@
+/** A run: people gather, talk, suffer; then all is healed, and everything has to be as promised. */
+import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Scene } from "../../real/processes.js";
+import { Prng } from "../../sim/virtual-time.js";
+import { afflictions } from "./afflictions.js";
+import { Cast } from "./cast.js";
+import { faults, histories, relayLogs, unrest } from "./checker.js";
+import { Nemesis } from "./nemesis.js";
+import { Traffic } from "./traffic.js";
+import { Watch } from "./watch.js";
+
+/** The longest that healing may take: back-offs of half a minute, one after the other. */
+const PATIENCE_MS = 3 * 60_000;
+const LOOK_MS = 500;
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Of talk and faults; gathering and healing come on top. */
+  readonly seconds: number;
+  /** Milliseconds from one fault to the next, on an average. */
+  readonly everyMs: number;
+  readonly say?: (line: string) => void;
+}
+
+export interface Outcome {
+  readonly operations: number;
+  readonly unanswered: number;
+  readonly events: number;
+  readonly messages: number;
+  readonly faults: number;
+  readonly struck: ReadonlyMap<string, number>;
+  /** Kinds of faults that this machine cannot make, and why. */
+  readonly skipped: readonly { readonly kind: string; readonly missing: string | null }[];
+  readonly violations: readonly string[];
+  /** Where logs and databases are kept; null where all went well. */
+  readonly folder: string | null;
+}
+
+export async function run(options: RunOptions): Promise<Outcome> {
+  const { seed, seconds, everyMs, say = () => undefined } = options;
+  const random = new Prng(seed);
+  const folder = join(tmpdir(), `dovetail-nemesis-${seed}-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  const journal = createWriteStream(join(folder, "run.log"));
+  const note = (line: string): void => {
+    journal.write(`${new Date().toISOString()} ${line}\n`);
+  };
+  const watch = new Watch(note);
+  const scene = new Scene();
+  const cast = new Cast(scene, folder, (what) => watch.violate(what));
+  const traffic = new Traffic(cast, watch);
+  let nemesis: Nemesis | null = null;
+  let messages = 0;
+  try {
+    await cast.gather(random, (device, event, life) => watch.hear(device, event, life));
+    nemesis = new Nemesis(afflictions(cast, traffic), everyMs, note);
+    say(`seed ${seed}: ${cast.devices.length} devices, ${seconds} seconds`);
+    traffic.begin(new Prng(random.between(1, 2 ** 31)));
+    nemesis.begin(new Prng(random.between(1, 2 ** 31)));
+    await new Promise((done) => setTimeout(done, seconds * 1_000));
+    await nemesis.end();
+    await traffic.end();
+    note("healed");
+    say(`${traffic.operations} operations and ${nemesis.faults} faults; waiting for quiet`);
+    messages = await judge(cast, watch);
+  } catch (error) {
+    watch.violate(`the run broke off: ${error instanceof Error ? error.stack : error}`);
+  }
+  await scene.end();
+  const failed = watch.violations.length > 0;
+  await new Promise((done) => journal.end(done));
+  if (failed) cast.keep();
+  await cast.close();
+  if (!failed) rmSync(folder, { recursive: true, force: true });
+  return {
+    operations: traffic.operations,
+    unanswered: traffic.unanswered,
+    events: watch.events,
+    messages,
+    faults: nemesis?.faults ?? 0,
+    struck: nemesis?.struck ?? new Map(),
+    skipped: nemesis?.skipped ?? [],
+    violations: watch.violations,
+    folder: failed ? folder : null,
+  };
+}
+
+/** Waits until all is as promised, or for as long as it may take; what is wrong then is told. */
+async function judge(cast: Cast, watch: Watch): Promise<number> {
+  const end = Date.now() + PATIENCE_MS;
+  const online = { directEnabled: true };
+  await Promise.all(
+    cast.devices.map(async ({ running }) => {
+      await running?.call("settings.set", online);
+      await running?.call("connection.retry", {});
+    }),
+  );
+  for (;;) {
+    const restless = await unrest(cast);
+    const found = restless ? [restless] : await faults(cast, await histories(cast), null);
+    if (found.length === 0) break;
+    if (Date.now() > end) {
+      for (const each of found) watch.violate(`it did not come to rest: ${each}`);
+      break;
+    }
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
+  const shown = await histories(cast);
+  await cast.relay.stop();
+  const logs = await relayLogs(cast);
+  for (const each of await faults(cast, shown, logs)) watch.violate(each);
+  return [...logs.values()].reduce((sum, log) => sum + log.length, 0);
+}
