@@ -90,6 +90,7 @@ export class RelayClient {
         entries: payloads.map((payload, i) => ({
           deviceId: this.#deviceId,
           n: firstN + i,
+          ttl: 0,
           signature: null,
           payload,
         })),

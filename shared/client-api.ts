@@ -40,6 +40,34 @@ export interface UserSummary {
   readonly displayName: string;
 }
 
+export interface Member extends UserSummary {
+  readonly admin: boolean;
+  readonly self: boolean;
+}
+
+/** An invite link of a group. */
+export interface Invite {
+  readonly code: string;
+  /** What to give away: `dovetail:join?relay=…&code=…`. */
+  readonly link: string;
+  readonly createdBy: UserSummary;
+  /** Milliseconds since 1970; null for never. */
+  readonly expiresAt: number | null;
+  /** Null for as often as one likes. */
+  readonly maxUses: number | null;
+  readonly uses: number;
+}
+
+/** What an invite link shows before one joins. */
+export interface Invitation {
+  readonly conversationId: ConversationId;
+  readonly name: string;
+  /** A data: URL; empty for none. */
+  readonly picture: string;
+  readonly memberCount: number;
+  readonly joined: boolean;
+}
+
 export interface PresenceState {
   readonly userId: UserId;
   readonly handle: string;
@@ -56,6 +84,33 @@ export interface PresenceState {
  */
 export type MessageState = "queued" | "sent" | "delivered" | "read";
 
+/** What a message answers, as it was when the answer was written. */
+export interface Quote {
+  readonly messageId: MessageId;
+  readonly from: string;
+  readonly fromName: string;
+  readonly excerpt: string;
+}
+
+export interface Reaction {
+  readonly emoji: string;
+  /** In the order in which they reacted. */
+  readonly by: readonly UserSummary[];
+  readonly mine: boolean;
+}
+
+/** Something that happened in a conversation, shown as a line between the messages. */
+export type Notice =
+  | { readonly type: "created" | "left" | "joined" }
+  | {
+      readonly type: "added" | "removed" | "promoted" | "demoted";
+      readonly people: readonly UserSummary[];
+    }
+  | { readonly type: "restricted"; readonly restricted: boolean }
+  | { readonly type: "renamed"; readonly name: string }
+  | { readonly type: "described" | "pictured" }
+  | { readonly type: "timer"; readonly seconds: number };
+
 export interface Message {
   readonly messageId: MessageId;
   readonly conversationId: ConversationId;
@@ -65,8 +120,26 @@ export interface Message {
   readonly clock: string;
   /** The sender's handle. */
   readonly from: string;
+  /** The sender's display name. */
+  readonly fromName: string;
   readonly mine: boolean;
+  /** Empty where it is a notice or was deleted. */
   readonly text: string;
+  /** Null for what people wrote. */
+  readonly notice: Notice | null;
+  readonly replyTo: Quote | null;
+  readonly forwarded: boolean;
+  readonly edited: boolean;
+  /** For everyone, by its sender or an admin. */
+  readonly deleted: boolean;
+  /** Members whose @handle the text names. */
+  readonly mentions: readonly UserSummary[];
+  readonly reactions: readonly Reaction[];
+  readonly starred: boolean;
+  /** For everyone in the conversation. */
+  readonly pinned: boolean;
+  /** When it disappears, by the clock of this device in milliseconds since 1970; null for never. */
+  readonly expiresAt: number | null;
   /** By the sender's clock, in milliseconds since 1970. */
   readonly sentAt: number;
   readonly state: MessageState;
@@ -77,11 +150,32 @@ export interface Message {
 export interface Conversation {
   readonly conversationId: ConversationId;
   readonly kind: "direct" | "group" | "notes";
-  /** The other person's name; for notes, one's own. */
+  /** The other person's name; for notes, one's own; for a group, its name. */
   readonly title: string;
-  /** The others; empty for notes. */
+  /** The others, of a group the first of them; empty for notes. `groups.members` gives all. */
   readonly members: readonly UserSummary[];
+  /** With oneself. */
+  readonly memberCount: number;
+  /** What one is in a group: `none` after one left or was removed. In other conversations `member`. */
+  readonly role: "admin" | "member" | "none";
+  /** Whether only admins of the group may add people and change what it is called. */
+  readonly restricted: boolean;
+  readonly description: string;
+  /** A data: URL; empty for none. */
+  readonly picture: string;
   readonly lastMessage: Message | null;
+  /** Seconds after which new messages disappear; 0 for never. */
+  readonly timer: number;
+  readonly pinned: boolean;
+  readonly archived: boolean;
+  /** Milliseconds since 1970, 8.64e15 for ever; null where it is not muted. */
+  readonly mutedUntil: number | null;
+  /** Whether a stranger began it and one has neither answered nor accepted. */
+  readonly request: boolean;
+  /** Whether one has blocked the other person. */
+  readonly blocked: boolean;
+  /** Whether one of the unread messages names oneself. */
+  readonly mentioned: boolean;
   /** Messages of others after the own read cursor; counted up to 1,000. */
   readonly unread: number;
   /** Messages that the relay has and this device has not yet fetched. */
@@ -103,6 +197,22 @@ export interface ConnectionState {
     readonly deviceId: DeviceId;
     readonly state: "connecting" | "open";
   }[];
+}
+
+/** History that comes to this device from another of the account, or goes from it to one. */
+export interface Transfer {
+  readonly direction: "receiving" | "sending";
+  /** The other device. */
+  readonly deviceId: DeviceId;
+  readonly done: number;
+  readonly total: number;
+  /** Milliseconds; null while it cannot be told. */
+  readonly remainingMs: number | null;
+}
+
+/** What one user has done with an own message. */
+export interface Receipt extends UserSummary {
+  readonly state: "sent" | "delivered" | "read";
 }
 
 export interface Settings {
@@ -132,8 +242,40 @@ export interface Results {
   "conversations.get": Conversation;
   "conversations.markRead": Record<never, never>;
   "conversations.setDraft": Record<never, never>;
+  "conversations.setTimer": Record<never, never>;
+  "conversations.pin": Record<never, never>;
+  "conversations.archive": Record<never, never>;
+  "conversations.mute": Record<never, never>;
+  "conversations.accept": Record<never, never>;
+  "groups.create": { readonly conversationId: ConversationId };
+  "groups.members": readonly Member[];
+  "groups.update": Record<never, never>;
+  "groups.add": Record<never, never>;
+  "groups.remove": Record<never, never>;
+  "groups.setAdmin": Record<never, never>;
+  "groups.restrict": Record<never, never>;
+  "groups.leave": Record<never, never>;
+  "groups.createInvite": Invite;
+  "groups.invites": readonly Invite[];
+  "groups.revokeInvite": Record<never, never>;
+  "groups.invitation": Invitation;
+  "groups.join": { readonly conversationId: ConversationId };
   "messages.send": { readonly messageId: MessageId };
   "messages.list": readonly Message[];
+  "messages.get": Message;
+  "messages.forward": { readonly messageIds: readonly MessageId[] };
+  "messages.edit": Record<never, never>;
+  "messages.delete": Record<never, never>;
+  "messages.react": Record<never, never>;
+  "messages.star": Record<never, never>;
+  "messages.pin": Record<never, never>;
+  "messages.starred": readonly Message[];
+  "messages.pinned": readonly Message[];
+  "messages.search": readonly Message[];
+  "messages.at": { readonly messageId: MessageId | null };
+  "messages.receipts": readonly Receipt[];
+  "people.block": Record<never, never>;
+  "people.blocked": readonly UserSummary[];
   "presence.get": readonly PresenceState[];
   "typing.set": Record<never, never>;
   "connection.get": ConnectionState;
@@ -147,9 +289,11 @@ export const eventSummaries = {
   "account.changed": "The profile got its account.",
   "devices.changed": "A device was linked or removed, or came or went.",
   "message.added": "A message that this device did not have: the other's, or an own just queued.",
-  "message.updated": "A message changed: its seq, state or path.",
+  "message.updated": "A message changed: its place, state, text, reactions or marks.",
+  "message.removed": "A message is not shown any more: it disappeared or was deleted here.",
   "conversation.changed":
-    "A conversation is new, or its title, unread count, draft or last message changed.",
+    "A conversation is new, or something about it or its last message changed.",
+  "transfer.changed": "History is being moved between devices of the account, or no longer is.",
   "presence.changed": "Somebody came, went, or a direct channel to them opened or closed.",
   "typing.changed": "Somebody began or stopped typing.",
   "connection.changed": "The state of the connection changed.",
@@ -161,7 +305,9 @@ export interface Events {
   "devices.changed": { readonly devices: readonly Device[] };
   "message.added": Message;
   "message.updated": Message;
+  "message.removed": { readonly conversationId: ConversationId; readonly messageId: MessageId };
   "conversation.changed": Conversation;
+  "transfer.changed": { readonly transfers: readonly Transfer[] };
   "presence.changed": PresenceState;
   "typing.changed": {
     readonly conversationId: ConversationId;

@@ -48,6 +48,12 @@ export const errorCodes = {
   pairing_unknown:
     "The code is wrong, was used, or is too old; show a new one on the other device.",
   too_many_devices: "The account has as many devices as it may have; remove one first.",
+  not_allowed: "Only an admin of the group may do that.",
+  stale_epoch: "The group's membership has changed meanwhile; look at it again.",
+  group_full: "The group has as many members as it may have.",
+  link_invalid: "The invite link is wrong, was revoked, has expired or is used up.",
+  too_many_invites: "The group has as many invite links as it may have; revoke one first.",
+  blocked: "You have blocked this person; unblock them first.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

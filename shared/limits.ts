@@ -12,8 +12,32 @@ export const MAX_PAGE_BYTES = 786_432;
 /** Entries in one append, range or push: one page of history. */
 export const MAX_ENTRIES = 200;
 
-/** Members of a conversation. */
+/** Members of a group. */
+export const MAX_GROUP_MEMBERS = 1_000;
+
+/** Members of a conversation on the wire, with room for what a later version may allow. */
 export const MAX_MEMBERS = 1_024;
+
+/** Invite links of one group that are valid at once. */
+export const MAX_INVITES = 20;
+
+/** Characters of the code in an invite link: 60 bits of Crockford's base 32, so that none is guessed. */
+export const INVITE_CODE_LENGTH = 12;
+
+/** Bytes of what an invite shows before one joins: the group's name and a small picture. */
+export const MAX_PREVIEW_BYTES = 40_000;
+
+/** Bytes of a group's picture, which its members' devices scale down before. */
+export const MAX_PICTURE_BYTES = 32_768;
+
+/** Bytes of a group's description in UTF-8. */
+export const MAX_DESCRIPTION_BYTES = 2_048;
+
+/** Bytes of a reaction in UTF-8: one emoji, which can be a family of many code points. */
+export const MAX_EMOJI_BYTES = 64;
+
+/** Seconds after which messages disappear that a conversation may be set to; 0 is never. */
+export const TIMERS = [0, 86_400, 604_800, 7_776_000] as const;
 
 /** Conversations in one page of changes after a reconnect; with two members each about 25 KB. */
 export const MAX_CHANGES = 100;

@@ -32,16 +32,18 @@ import {
   MAX_ENTRIES,
   MAX_HOLDERS,
   MAX_ICE_SERVERS,
+  MAX_INVITES,
   MAX_MEMBERS,
   MAX_NAME_BYTES,
   MAX_PAYLOAD_BYTES,
+  MAX_PREVIEW_BYTES,
   MAX_SEARCH_RESULTS,
   MAX_SIGNAL_BYTES,
   MAX_WATCHED_USERS,
 } from "./limits.js";
 
 /** Raised by one whenever a frame changes; a relay may speak several. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export const PUBLIC_KEY_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
@@ -55,23 +57,63 @@ const seq = uint();
 /** A place in a user's inbox: grows with every change that concerns the user. */
 const stamp = uint();
 const milliseconds = uint();
+/** Seconds from when the relay has an entry until it deletes its payload; 0 for never. */
+const ttl = uint(0xffff_ffff);
+/** Counts the changes of a group's members. */
+const epoch = uint();
+const code = text(64);
 const name = text(MAX_NAME_BYTES);
 const handle = text(64);
 
 const person = struct({ userId, handle, displayName: name });
 export type Person = Infer<typeof person>;
 
-const member = struct({ userId, handle, displayName: name, deliveredUpTo: seq, readUpTo: seq });
+const member = struct({
+  userId,
+  handle,
+  displayName: name,
+  deliveredUpTo: seq,
+  readUpTo: seq,
+  /** Of a group; false elsewhere. */
+  admin: bool,
+});
 export type Member = Infer<typeof member>;
 
 const conversation = struct({
   conversationId,
   kind: oneOf("direct", "group", "notes"),
-  /** The seq of the last entry; 0 where there is none. */
+  /** The seq of the last entry that the receiver may have; 0 where there is none. */
   head: seq,
+  /** How often the members of a group have changed; 0 elsewhere. */
+  epoch,
+  /** Whether only admins may add people and change what the group is called. */
+  restricted: bool,
+  /** Without the receiver where it was removed from the group or has left it. */
   members: list(member, MAX_MEMBERS),
 });
 export type ConversationState = Infer<typeof conversation>;
+
+/** What a change of members may be, as a client asks for it. */
+const membershipChange = struct({
+  adds: list(userId, MAX_MEMBERS),
+  removes: list(userId, MAX_MEMBERS),
+  promotes: list(userId, MAX_MEMBERS),
+  demotes: list(userId, MAX_MEMBERS),
+  restricted: optional(bool),
+});
+export type MembershipChange = Infer<typeof membershipChange>;
+
+/** A change of members as it stands in the log. */
+export const membership = struct({
+  /** The group's epoch from this entry on. */
+  epoch,
+  adds: list(person, MAX_MEMBERS),
+  removes: list(userId, MAX_MEMBERS),
+  promotes: list(userId, MAX_MEMBERS),
+  demotes: list(userId, MAX_MEMBERS),
+  restricted: optional(bool),
+});
+export type Membership = Infer<typeof membership>;
 
 const sequencedEntry = struct({
   seq,
@@ -80,6 +122,9 @@ const sequencedEntry = struct({
   n: uint(),
   /** When the relay gave the seq. */
   at: milliseconds,
+  ttl,
+  membership: optional(membership),
+  /** Empty where it has been deleted: its time was up. */
   payload: bytes(MAX_PAYLOAD_BYTES),
 });
 export type SequencedEntry = Infer<typeof sequencedEntry>;
@@ -87,14 +132,27 @@ export type SequencedEntry = Infer<typeof sequencedEntry>;
 const handedIn = struct({
   deviceId,
   n: uint(),
+  ttl,
   /** By the origin device over {@link entryBytes}; null when that is the one that hands in. */
   signature: optional(fixed(SIGNATURE_BYTES)),
   payload: bytes(MAX_PAYLOAD_BYTES),
 });
 export type HandedIn = Infer<typeof handedIn>;
 
-const placement = struct({ seq, deviceId, n: uint(), at: milliseconds });
 /** What became of an entry whose payload the receiver has already. */
+const placement = struct({ seq, deviceId, n: uint(), at: milliseconds });
+
+const invite = struct({
+  code,
+  createdBy: userId,
+  createdAt: milliseconds,
+  /** Null for never. */
+  expiresAt: optional(milliseconds),
+  /** Null for as often as one likes. */
+  maxUses: optional(uint()),
+  uses: uint(),
+});
+export type Invite = Infer<typeof invite>;
 
 const presence = struct({
   userId,
@@ -182,7 +240,10 @@ export const clientFrames = frameFamily({
       heldBy: list(deviceId, MAX_HOLDERS),
     },
   ],
-  /** Entries with `fromSeq` ≤ seq, in order, as many as `limit` and a page allow. Answer: `page`. */
+  /**
+   * Entries with `fromSeq` ≤ seq that the user may have, in order and without a hole between them, as
+   * many as `limit` and a page allow. Answer: `page`.
+   */
   getEntries: [24, { requestId, conversationId, fromSeq: seq, limit: uint(MAX_ENTRIES) }],
   /** Moves the own user's cursors; a cursor never runs back. Answer: `done`, once durable. */
   moveCursors: [25, { requestId, conversationId, deliveredUpTo: seq, readUpTo: seq }],
@@ -206,6 +267,61 @@ export const clientFrames = frameFamily({
   removeDevice: [43, { requestId, deviceId }],
   /** Answer: `devices`. */
   getDevices: [44, { requestId }],
+
+  /**
+   * Makes a group of the own user, who becomes its admin, and others; its first entry says so. The id
+   * is the client's choice, so that asking again makes no second one. Answer: `opened`.
+   */
+  createGroup: [
+    50,
+    {
+      requestId,
+      conversationId,
+      memberIds: list(userId, MAX_MEMBERS),
+      payload: bytes(MAX_PAYLOAD_BYTES),
+    },
+  ],
+  /**
+   * Changes a group's members by an entry whose n is {@link membershipN} of the new epoch. Refused with
+   * `stale_epoch` when `epoch` is not the group's. Answer: `appended`.
+   */
+  changeMembership: [
+    51,
+    {
+      requestId,
+      conversationId,
+      /** The one that the change builds on. */
+      epoch,
+      change: membershipChange,
+      payload: bytes(MAX_PAYLOAD_BYTES),
+    },
+  ],
+  /** Makes an invite link, or changes nothing where the code is there already. Answer: `done`. */
+  createInvite: [
+    52,
+    {
+      requestId,
+      conversationId,
+      code,
+      expiresAt: optional(milliseconds),
+      maxUses: optional(uint()),
+      /** Shown to whoever has the link. Opaque to the relay. */
+      preview: bytes(MAX_PREVIEW_BYTES),
+    },
+  ],
+  /** Answer: `invites`. */
+  getInvites: [53, { requestId, conversationId }],
+  /** Answer: `done`. */
+  revokeInvite: [54, { requestId, conversationId, code }],
+  /** Answer: `invitation`. */
+  getInvitation: [55, { requestId, code }],
+  /** Joins the group of an invite link. Answer: `opened`. */
+  join: [56, { requestId, code, payload: bytes(MAX_PAYLOAD_BYTES) }],
+  /**
+   * A user who is blocked sees the blocking one as offline and never seen, and cannot signal to its
+   * devices. Answer: `done`, once durable.
+   */
+  block: [57, { requestId, userId, blocked: bool }],
 
   /** No answer: worth nothing a moment later. */
   typing: [32, { conversationId, active: bool }],
@@ -250,7 +366,20 @@ export const relayFrames = frameFamily({
   opened: [21, { requestId, conversation }],
   /** The place of each handed-in entry, in their order. */
   appended: [23, { requestId, places: list(struct({ seq, at: milliseconds }), MAX_ENTRIES) }],
-  page: [24, { requestId, head: seq, entries: list(sequencedEntry, MAX_ENTRIES) }],
+  page: [
+    24,
+    {
+      requestId,
+      /** The last seq that the user may have. */
+      head: seq,
+      /**
+       * The first seq from `fromSeq` on that the relay has and the user may have; `head + 1` where there
+       * is none. Beyond `fromSeq` where the user was not a member, or what the relay keeps begins later.
+       */
+      first: seq,
+      entries: list(sequencedEntry, MAX_ENTRIES),
+    },
+  ],
   done: [25, { requestId }],
   changes: [
     26,
@@ -266,6 +395,18 @@ export const relayFrames = frameFamily({
     },
   ],
   devices: [27, { requestId, devices: list(device, MAX_DEVICES) }],
+  invites: [28, { requestId, invites: list(invite, MAX_INVITES) }],
+  invitation: [
+    29,
+    {
+      requestId,
+      conversationId,
+      /** Whether the own user is a member already. */
+      joined: bool,
+      memberCount: uint(),
+      preview: bytes(MAX_PREVIEW_BYTES),
+    },
+  ],
   presences: [30, { requestId, states: list(presence, MAX_WATCHED_USERS) }],
 
   // Unasked. Those with a stamp arrive in the order of their stamps.
@@ -342,14 +483,13 @@ export const registrationBytes = (
 export const entryBytes = (
   conversation: ConversationId,
   device: DeviceId,
-  n: number,
-  payload: Uint8Array,
+  entry: { readonly n: number; readonly ttl: number; readonly payload: Uint8Array },
 ): Uint8Array =>
   concat(
-    utf8("dovetail entry v1\0"),
+    utf8("dovetail entry v2\0"),
     fromHex(conversation),
     fromHex(device),
-    encode(struct({ n: uint(), payload: bytes(MAX_PAYLOAD_BYTES) }), { n, payload }),
+    encode(struct({ n: uint(), ttl, payload: bytes(MAX_PAYLOAD_BYTES) }), entry),
   );
 
 /** What `link` signs. */

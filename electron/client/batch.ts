@@ -11,6 +11,7 @@ import type { Conversation, TailEntry } from "./state.js";
 export const handedIn = ({ deviceId, n, signature, payload }: TailEntry): HandedIn => ({
   deviceId,
   n,
+  ttl: 0,
   signature,
   payload,
 });

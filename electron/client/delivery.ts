@@ -191,7 +191,9 @@ export class Delivery {
           if (sent.has(n) || heldBy.some((holder) => holder.deviceId === link.peer.deviceId))
             continue;
           sent.set(n, now);
-          const signature = this.#key.sign(entryBytes(row.conversationId, deviceId, n, payload));
+          const signature = this.#key.sign(
+            entryBytes(row.conversationId, deviceId, { n, ttl: 0, payload }),
+          );
           link.send({ type: "entry", conversationId: row.conversationId, n, payload, signature });
         }
       }

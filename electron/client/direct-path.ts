@@ -157,7 +157,7 @@ export class DirectPath {
       n > 0 &&
       this.#core.ports.crypto.verify(
         link.publicKey,
-        entryBytes(conversationId, deviceId, n, payload),
+        entryBytes(conversationId, deviceId, { n, ttl: 0, payload }),
         signature,
       );
     if (!conversation || !genuine) {

@@ -19,6 +19,14 @@ const answers = {
   addDevice: "done",
   removeDevice: "done",
   getDevices: "devices",
+  createGroup: "opened",
+  changeMembership: "appended",
+  createInvite: "done",
+  getInvites: "invites",
+  revokeInvite: "done",
+  getInvitation: "invitation",
+  join: "opened",
+  block: "done",
 } as const;
 
 export type RequestType = keyof typeof answers;

@@ -116,8 +116,8 @@ export class AppendJob implements WriteJob {
     if (!conversation.members.includes(device.userId)) {
       throw new DovetailError("not_a_member", "The entries' author is not a member.");
     }
-    const valid = entries.every(({ n, payload, signature }) => {
-      const signed = entryBytes(conversation.id, deviceId, n, payload);
+    const valid = entries.every(({ signature, ...entry }) => {
+      const signed = entryBytes(conversation.id, deviceId, entry);
       return signature && this.#context.crypto.verify(device.publicKey, signed, signature);
     });
     if (!valid) throw new DovetailError("bad_signature");
@@ -128,7 +128,7 @@ export class AppendJob implements WriteJob {
     const at = this.#context.clock.now();
     const planned = new Map<string, SequencedEntry>();
     const lastNs = new Map<DeviceId, number>();
-    for (const { deviceId, n, payload } of this.#frame.entries) {
+    for (const { deviceId, n, ttl, payload } of this.#frame.entries) {
       const key = keyOf({ deviceId, n });
       if (this.#known.has(key)) continue;
       const lastN = lastNs.get(deviceId) ?? stage.lastN(deviceId);
@@ -140,7 +140,7 @@ export class AppendJob implements WriteJob {
       }
       lastNs.set(deviceId, n);
       const seq = stage.head + 1 + planned.size;
-      planned.set(key, { seq, userId, deviceId, n, at, payload });
+      planned.set(key, { seq, userId, deviceId, n, at, ttl, membership: null, payload });
     }
     for (const entry of planned.values()) stage.append(entry);
     this.#added = planned;

@@ -104,13 +104,15 @@ export class Conversations {
       conversation.members.map(async (user): Promise<Member> => {
         const person = await this.#people.user(user);
         if (!person) throw new DovetailError("internal", "A member is not in the directory.");
-        return { ...person, ...conversation.cursor(user) };
+        return { ...person, ...conversation.cursor(user), admin: false };
       }),
     );
     return {
       conversationId: conversation.id,
       kind: conversation.kind,
       head: conversation.head,
+      epoch: 0,
+      restricted: false,
       members,
     };
   }

@@ -54,7 +54,8 @@ export async function answer(
     case "getEntries": {
       const found = await conversations.ofMember(frame.conversationId, peer.userId);
       const entries = await conversations.page(found, frame.fromSeq, frame.limit);
-      return { type: "page", requestId: frame.requestId, head: found.head, entries };
+      const first = Math.min(Math.max(1, frame.fromSeq), found.head + 1);
+      return { type: "page", requestId: frame.requestId, head: found.head, first, entries };
     }
     case "getChanges": {
       const { after, limit, requestId } = frame;

@@ -20,7 +20,7 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { sortable } from "../../shared/key-value.js";
 import { MAX_MEMBERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES } from "../../shared/limits.js";
-import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { membership, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
 
 interface Row<T> {
   encode(value: T): Uint8Array;
@@ -72,7 +72,15 @@ export const rows = {
   conversationId: row(conversationId),
   cursor: row(struct({ deliveredUpTo: uint(), readUpTo: uint() })),
   entry: row(
-    struct({ userId, deviceId, n: uint(), at: uint(), payload: bytes(MAX_PAYLOAD_BYTES) }),
+    struct({
+      userId,
+      deviceId,
+      n: uint(),
+      at: uint(),
+      ttl: uint(),
+      membership: optional(membership),
+      payload: bytes(MAX_PAYLOAD_BYTES),
+    }),
   ),
 };
 

@@ -52,7 +52,9 @@ class Bob {
 
   entry(n: number, words: string, conversationId = ids.talk): DirectFrame {
     const payload = text(words);
-    const signature = this.key.sign(entryBytes(conversationId, this.key.deviceId, n, payload));
+    const signature = this.key.sign(
+      entryBytes(conversationId, this.key.deviceId, { n, ttl: 0, payload }),
+    );
     return { type: "entry", conversationId, n, payload, signature };
   }
 

@@ -93,7 +93,16 @@ describe("merging what comes directly with what the relay tells", () => {
             await core.journal.run(() => addOwn(core, ids.talk, `entry ${index}`));
             payload = core.state.conversation(ids.talk).tail.at(-1)?.payload ?? payload;
           }
-          log.push({ seq: index + 1, userId, deviceId, n, at: index, payload });
+          log.push({
+            seq: index + 1,
+            userId,
+            deviceId,
+            n,
+            at: index,
+            ttl: 0,
+            membership: null,
+            payload,
+          });
         }
         const give = (entries: readonly SequencedEntry[], placed: boolean) =>
           core.journal.run(() =>

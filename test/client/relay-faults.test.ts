@@ -14,6 +14,8 @@ const entry = (seq: number, text = `entry ${seq}`) => ({
   deviceId: device,
   n: seq,
   at: 1,
+  ttl: 0,
+  membership: null,
   payload: payload(text),
 });
 const codeOf = (promise: Promise<unknown>) =>
@@ -134,6 +136,7 @@ test("a gap in what is pushed is fetched before anything after it is shown", asy
   await stage.answer("getEntries", {
     type: "page",
     head: 3,
+    first: 1,
     entries: [entry(1), entry(2), entry(3)],
   });
   expect((await stage.messages()).map(({ seq }) => seq)).toEqual([1, 2, 3]);

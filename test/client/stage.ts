@@ -283,11 +283,13 @@ export class Stage {
   }
 
   talk(head = 0): ConversationState {
-    const cursors = { deliveredUpTo: 0, readUpTo: 0 };
+    const cursors = { deliveredUpTo: 0, readUpTo: 0, admin: false };
     return {
       conversationId: ids.talk,
       kind: "direct",
       head,
+      epoch: 0,
+      restricted: false,
       members: [
         { userId: ids.alice, handle: "alice", displayName: "Alice", ...cursors },
         { userId: ids.bob, handle: "bob", displayName: "Bob", ...cursors },

@@ -17,6 +17,8 @@ const entry = (seq: number, n: number, text = `${n}`): SequencedEntry => ({
   deviceId: phone,
   n,
   at: 1_000 + seq,
+  ttl: 0,
+  membership: null,
   payload: new TextEncoder().encode(text),
 });
 

@@ -120,6 +120,7 @@ test("100,000 messages that were written while one was away arrive, open at once
     const entries = Array.from({ length: MAX_ENTRIES }, (_, i) => ({
       deviceId: bob.key.deviceId,
       n: first + i,
+      ttl: 0,
       signature: null,
       payload: encodeContent({
         clock: { wall: 1_700_000_000_000 + (first + i) * 60_000, counter: 0 },

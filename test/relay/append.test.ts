@@ -203,12 +203,14 @@ describe("entries of several devices in one request", () => {
   const own = (n: number, text: string) => ({
     deviceId: bob.key.deviceId,
     n,
+    ttl: 0,
     signature: null,
     payload: payload(text),
   });
   const alices = (n: number, text: string) => ({
     deviceId: alice.key.deviceId,
     n,
+    ttl: 0,
     signature: alice.signatureOf(talk, n, text),
     payload: payload(text),
   });

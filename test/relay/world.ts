@@ -289,6 +289,7 @@ export class Client implements ClientWire {
       entries: texts.map((text, i) => ({
         deviceId: more.of ?? this.key.deviceId,
         n: firstN + i,
+        ttl: 0,
         signature: more.signatures?.[i] ?? null,
         payload: new TextEncoder().encode(text),
       })),
@@ -298,7 +299,11 @@ export class Client implements ClientWire {
 
   signatureOf(conversationId: ConversationId, n: number, text: string): Uint8Array {
     return this.sign(
-      entryBytes(conversationId, this.key.deviceId, n, new TextEncoder().encode(text)),
+      entryBytes(conversationId, this.key.deviceId, {
+        n,
+        ttl: 0,
+        payload: new TextEncoder().encode(text),
+      }),
     );
   }
 

@@ -130,7 +130,7 @@ describe("bounds", () => {
     type: "append",
     requestId: 1,
     conversationId: "0".repeat(32) as never,
-    entries: [{ deviceId: "1".repeat(32) as never, n: 1, signature: null, payload }],
+    entries: [{ deviceId: "1".repeat(32) as never, n: 1, ttl: 0, signature: null, payload }],
     heldBy: [],
   });
 
