@@ -7,6 +7,7 @@ import { failureWords } from "../text/words.js";
 import { PresentTime } from "./clock.svelte.js";
 import { Composer } from "./composer.svelte.js";
 import { Conversations } from "./conversations.svelte.js";
+import { Devices } from "./devices.svelte.js";
 import { MessageWindow } from "./message-window.svelte.js";
 import { Presence } from "./presence.svelte.js";
 import { Session } from "./session.svelte.js";
@@ -23,6 +24,7 @@ const notYetKnown: ConnectionState = {
 export class App {
   readonly host: Host;
   readonly session: Session;
+  readonly devices: Devices;
   readonly conversations: Conversations;
   readonly presence: Presence;
   readonly time = new PresentTime();
@@ -40,6 +42,7 @@ export class App {
   constructor(host: Host) {
     this.host = host;
     this.session = new Session(host);
+    this.devices = new Devices(host);
     this.conversations = new Conversations(host);
     this.presence = new Presence(host);
     this.notifications =
@@ -60,6 +63,11 @@ export class App {
 
   async register(handle: string, displayName: string, invite: string): Promise<void> {
     await this.session.register(handle, displayName, invite);
+    await this.#loadConversations();
+  }
+
+  async link(code: string): Promise<void> {
+    await this.session.link(code);
     await this.#loadConversations();
   }
 
@@ -143,6 +151,9 @@ export class App {
     switch (event) {
       case "account.changed":
         this.session.account = data;
+        break;
+      case "devices.changed":
+        this.devices.changed(data.devices);
         break;
       case "settings.changed":
         this.session.settings = data;

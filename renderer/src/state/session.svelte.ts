@@ -25,6 +25,10 @@ export class Session {
     this.account = await this.#host.call("account.register", params);
   }
 
+  async link(code: string): Promise<void> {
+    this.account = await this.#host.call("account.link", { code });
+  }
+
   async change(change: Partial<Settings>): Promise<void> {
     this.settings = await this.#host.call("settings.set", change);
   }

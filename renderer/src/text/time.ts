@@ -55,8 +55,14 @@ export function lastSeenWords(at: number, now: number): string {
   const age = now - at;
   if (age < MINUTE) return "last seen just now";
   if (age < HOUR) return `last seen ${Math.floor(age / MINUTE)} min ago`;
+  const clock = daysBefore(at, now) <= 1 ? ` at ${clockTime(at)}` : "";
+  return `last seen ${dayWords(at, now)}${clock}`;
+}
+
+/** A day in the middle of a sentence. */
+export function dayWords(at: number, now: number): string {
   const days = daysBefore(at, now);
-  if (days === 0) return `last seen today at ${clockTime(at)}`;
-  if (days === 1) return `last seen yesterday at ${clockTime(at)}`;
-  return `last seen ${sameYear(at, now) ? shortDateFormat.format(at) : dayYearFormat.format(at)}`;
+  if (days === 0) return "today";
+  if (days === 1) return "yesterday";
+  return sameYear(at, now) ? shortDateFormat.format(at) : dayYearFormat.format(at);
 }

@@ -12,13 +12,20 @@ export const stateWords: Readonly<Record<MessageState, string>> = {
 export const directWords = "Sent directly, device to device";
 
 export interface ConnectionWords {
-  readonly kind: "connected" | "connecting" | "reconnecting" | "direct" | "offline";
+  readonly kind: "connected" | "connecting" | "reconnecting" | "direct" | "offline" | "removed";
   readonly text: string;
   /** Whether asking for an attempt at once makes sense. */
   readonly retry: boolean;
 }
 
+/** Whether the account has let go of this device: no waiting helps. */
+export const removedHere = ({ relay, error }: ConnectionState): boolean =>
+  relay !== "connected" && error === "device_removed";
+
 export function connectionWords(connection: ConnectionState, now: number): ConnectionWords {
+  if (removedHere(connection)) {
+    return { kind: "removed", text: "This device was removed", retry: false };
+  }
   const open = connection.direct.filter((channel) => channel.state === "open").length;
   if (connection.relay === "connected") {
     const direct = open > 0 ? ` · ${open} direct` : "";
@@ -41,6 +48,11 @@ const sentences: Readonly<Partial<Record<DovetailError["code"], string>>> = {
   invite_required: "This relay asks for an invite code. Its operator can give you one.",
   invite_invalid: "This invite code is unknown or used up.",
   relay_unreachable: "The relay cannot be reached right now. Check your connection and try again.",
+  pairing_unknown:
+    "This code is wrong, used, or too old. Check it, or show a new one on your other device.",
+  too_many_devices:
+    "Your account has as many devices as it may have. Remove one on your other device first.",
+  device_removed: "This device was removed from your account.",
   payload_too_large: "This message is too long.",
   disk_full: "The disk is full. Make some room, then try again.",
   timeout: "No answer came in time. Try again.",
