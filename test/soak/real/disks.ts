@@ -1,10 +1,12 @@
 /** Disks that can be full: small ones in memory, which root can mount, with a ballast file. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statfsSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 
 /** Mebibytes: more than a run of twenty minutes writes to one profile. */
 const SIZE_MIB = 512;
+/** What others may take between the question how much is free and the answer. */
+const PAGES_LEFT = 256;
 
 const run = (command: string, ...args: string[]): void => {
   execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
@@ -26,7 +28,15 @@ export class SmallDisk {
 
   fill(): void {
     const { bavail, bsize } = statfsSync(this.#mount);
-    run("fallocate", "-l", String(Math.max(1, bavail * bsize)), this.#ballast);
+    const most = (bavail - PAGES_LEFT) * bsize;
+    if (most > 0) run("fallocate", "-l", String(most), this.#ballast);
+    // The rest one by one, because somebody is writing there at the same time.
+    const page = Buffer.alloc(bsize);
+    try {
+      for (;;) appendFileSync(this.#ballast, page);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    }
   }
 
   empty(): void {

@@ -6,23 +6,28 @@ import type { Affliction } from "./afflictions.js";
 /** Kinds that strike rarely, because all stand still meanwhile; 1 for all others. */
 const WEIGHT: Readonly<Record<string, number>> = { "relay paused": 0.5, "last write torn": 0.7 };
 
+interface Tell {
+  note(line: string): void;
+  violate(what: string): void;
+}
+
 export class Nemesis {
   /** How often each kind struck. */
   readonly struck = new Map<string, number>();
   readonly skipped: readonly Affliction[];
   readonly #kinds: readonly Affliction[];
   readonly #everyMs: number;
-  readonly #note: (line: string) => void;
+  readonly #tell: Tell;
   readonly #running = new Set<Promise<void>>();
   readonly #over = new AbortController();
   #rhythm: Promise<void> = Promise.resolve();
 
   /** Strikes every `everyMs` on an average. */
-  constructor(kinds: readonly Affliction[], everyMs: number, note: (line: string) => void) {
+  constructor(kinds: readonly Affliction[], everyMs: number, tell: Tell) {
     this.#kinds = kinds.filter(({ missing }) => missing === null);
     this.skipped = kinds.filter(({ missing }) => missing !== null);
     this.#everyMs = everyMs;
-    this.#note = note;
+    this.#tell = tell;
   }
 
   get faults(): number {
@@ -53,10 +58,14 @@ export class Nemesis {
 
   async #strike({ kind, strike }: Affliction, random: Prng): Promise<void> {
     const wait = (leastMs: number, mostMs: number) => this.#wait(random.between(leastMs, mostMs));
-    const done = await strike(random, wait);
-    if (done === null) return;
-    this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
-    this.#note(done);
+    try {
+      const done = await strike(random, wait);
+      if (done === null) return;
+      this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+      this.#tell.note(done);
+    } catch (error) {
+      this.#tell.violate(`${kind}: ${error instanceof Error ? error.stack : error}`);
+    }
   }
 
   async #wait(ms: number): Promise<void> {

@@ -2,6 +2,7 @@
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Scene } from "../../real/processes.js";
 import { Prng } from "../../sim/virtual-time.js";
 import { afflictions } from "./afflictions.js";
@@ -21,6 +22,10 @@ export interface RunOptions {
   readonly seconds: number;
   /** Milliseconds from one fault to the next, on an average. */
   readonly everyMs: number;
+  /** Kinds of faults; all that this machine can make where absent. */
+  readonly only?: readonly string[];
+  /** Ends talk and faults early; everything is healed and asked nevertheless. */
+  readonly signal?: AbortSignal;
   readonly say?: (line: string) => void;
 }
 
@@ -39,7 +44,7 @@ export interface Outcome {
 }
 
 export async function run(options: RunOptions): Promise<Outcome> {
-  const { seed, seconds, everyMs, say = () => undefined } = options;
+  const { seed, seconds, everyMs, only, signal, say = () => undefined } = options;
   const random = new Prng(seed);
   const folder = join(tmpdir(), `dovetail-nemesis-${seed}-${process.pid}`);
   mkdirSync(folder, { recursive: true });
@@ -55,11 +60,14 @@ export async function run(options: RunOptions): Promise<Outcome> {
   let messages = 0;
   try {
     await cast.gather(random, (device, event, life) => watch.hear(device, event, life));
-    nemesis = new Nemesis(afflictions(cast, traffic), everyMs, note);
+    const kinds = afflictions(cast, traffic).filter(({ kind }) => only?.includes(kind) ?? true);
+    if (kinds.length === 0) throw new Error(`there are no faults called ${only}`);
+    nemesis = new Nemesis(kinds, everyMs, { note, violate: (what) => watch.violate(what) });
     say(`seed ${seed}: ${cast.devices.length} devices, ${seconds} seconds`);
     traffic.begin(new Prng(random.between(1, 2 ** 31)));
     nemesis.begin(new Prng(random.between(1, 2 ** 31)));
-    await new Promise((done) => setTimeout(done, seconds * 1_000));
+    // An abort only makes it shorter.
+    await sleep(seconds * 1_000, undefined, signal && { signal }).catch(() => undefined);
     await nemesis.end();
     await traffic.end();
     note("healed");
@@ -68,6 +76,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   } catch (error) {
     watch.violate(`the run broke off: ${error instanceof Error ? error.stack : error}`);
   }
+  await Promise.all([cast.relay, ...cast.devices].map((machine) => machine.kill()));
   await scene.end();
   const failed = watch.violations.length > 0;
   await new Promise((done) => journal.end(done));
@@ -105,7 +114,7 @@ async function judge(cast: Cast, watch: Watch): Promise<number> {
       for (const each of found) watch.violate(`it did not come to rest: ${each}`);
       break;
     }
-    await new Promise((done) => setTimeout(done, LOOK_MS));
+    await sleep(LOOK_MS);
   }
   const shown = await histories(cast);
   await cast.relay.stop();

@@ -3,23 +3,26 @@
  * that was not yet on the platter.
  *
  * Only what nobody was told may go. So the device is cut off first (its connections are reset, so
- * that no kernel goes on sending for the dead) and its hands rest; then the size of the newest log
- * of its LevelDB is noted, and again at each acknowledgement of a burst of messages, in the midst of
- * which it is killed. What stands in the file beyond the last noted size was acknowledged to nobody.
+ * that no kernel goes on sending for the dead) and its hands rest. When the newest log of its
+ * LevelDB grows no more its size is noted, some messages are asked for, and as soon as the file
+ * grows the device is killed. Where none of them was acknowledged yet, what stands in the file
+ * beyond the noted size was promised to nobody.
  */
 import { readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Prng } from "../../sim/virtual-time.js";
 import type { Talk } from "./cast.js";
 import type { DeviceMachine } from "./machine.js";
 import type { Traffic } from "./traffic.js";
 
-const BURST = 24;
+/** Messages at the most. */
+const BURST = 8;
+/** Milliseconds that a device has to begin writing. */
+const WATCH_MS = 200;
 const CALM_MS = 250;
 /** Looks at the file; a device that is cut off writes only what it is asked to. */
 const LOOKS = 40;
-/** After how many acknowledgements of the burst it is killed, at the most. */
-const LATEST_KILL = 12;
 
 interface LogFile {
   readonly path: string;
@@ -40,7 +43,7 @@ const same = (a: LogFile, b: LogFile): boolean => a.path === b.path && a.size ==
 async function calm(data: string): Promise<boolean> {
   let noted = newestLog(data);
   for (let i = 0; i < LOOKS; i++) {
-    await new Promise((done) => setTimeout(done, CALM_MS));
+    await sleep(CALM_MS);
     const now = newestLog(data);
     if (same(now, noted)) return true;
     noted = now;
@@ -57,22 +60,21 @@ export async function tearLastWrite(
 ): Promise<number> {
   const client = device.running;
   if (!client || !(await calm(device.data))) return 0;
-  let noted = newestLog(device.data);
-  let acknowledged = 0;
-  const enough = random.between(0, LATEST_KILL);
+  const noted = newestLog(device.data);
   const talk = random.pick(talks);
-  await new Promise<void>((kill) => {
-    const note = (): void => {
-      noted = newestLog(device.data);
-      if (++acknowledged >= enough) kill();
-    };
-    for (let i = 0; i < BURST; i++) void traffic.send(device, client, talk, random, note);
-    if (enough === 0) kill();
-  });
+  let told = false;
+  const tell = (): void => {
+    told = true;
+  };
+  for (let i = random.between(1, BURST); i > 0; i--) {
+    void traffic.send(device, client, talk, random, tell);
+  }
+  // Without a pause: between the write and its acknowledgement there is not a millisecond.
+  const end = performance.now() + WATCH_MS;
+  while (same(newestLog(device.data), noted) && performance.now() < end);
   await device.kill();
   const left = newestLog(device.data);
-  // LevelDB began another file: what is beyond the last acknowledgement cannot be told any more.
-  if (left.path !== noted.path || left.size <= noted.size) return 0;
+  if (told || left.path !== noted.path || left.size <= noted.size) return 0;
   const cut = random.between(1, left.size - noted.size);
   truncateSync(left.path, left.size - cut);
   return cut;
