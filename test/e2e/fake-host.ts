@@ -8,7 +8,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import { contentPolicy } from "../../electron/security/content-policy.js";
-import type { Account, ConnectionState, Settings } from "../../shared/client-api.js";
+import type { Account, ConnectionState, Device, Settings } from "../../shared/client-api.js";
 
 const DIST = fileURLToPath(new URL("../../dist/renderer/", import.meta.url));
 export const ORIGIN = "http://127.0.0.1:4999";
@@ -34,6 +34,10 @@ export interface FakeOptions {
   /** Handles that account.register refuses, and the invite code that it asks for. */
   readonly taken: readonly string[];
   readonly invite: string | null;
+  /** The one code that account.link takes. */
+  readonly linkCode: string;
+  /** Milliseconds until a shown code expires. */
+  readonly codeLife: number;
   /** Milliseconds until a call answers. */
   readonly latency: number;
 }
@@ -47,6 +51,8 @@ const defaults: FakeOptions = {
   connection: {},
   taken: [],
   invite: null,
+  linkCode: "7KQ2M9XWTB4D",
+  codeLife: 300_000,
   latency: 5,
 };
 
@@ -58,6 +64,8 @@ export interface Fake {
   mark(state: "sent" | "delivered" | "read"): void;
   typing(active: boolean): void;
   connection(change: Partial<ConnectionState>): void;
+  /** A new device uses the code that is shown. */
+  linkDevice(name: string): void;
   failNext(method: string, code: string): void;
   /** Every call so far as `[method, params]`. */
   readonly calls: [string, unknown][];
@@ -118,6 +126,24 @@ function fakeHost(options: FakeOptions): void {
     error: null,
     direct: [{ handle: "alice", deviceId: hex(9) as Account["deviceId"], state: "open" }],
     ...options.connection,
+  };
+  const device = (n: number, name: string, change: Partial<Device> = {}): Device => ({
+    deviceId: hex(n) as Device["deviceId"],
+    name,
+    current: false,
+    online: false,
+    lastSeen: null,
+    addedAt: Date.now() - 90 * 86_400_000,
+    ...change,
+  });
+  let devices = [
+    device(3, "Workshop laptop", { online: true, addedAt: Date.now() - 3 * 86_400_000 }),
+    device(2, "Desk computer", { current: true, online: true }),
+    device(4, "Old laptop", { lastSeen: Date.now() - 40 * 60_000, addedAt: Date.now() - 1_000 }),
+  ];
+  const setDevices = (next: Device[]) => {
+    devices = next;
+    tell("devices.changed", { devices });
   };
   const listeners = new Set<(event: unknown) => void>();
   const calls: [string, unknown][] = [];
@@ -230,6 +256,20 @@ function fakeHost(options: FakeOptions): void {
       connection = { ...connection, relay: "connected" };
       tell("connection.changed", connection);
       return account;
+    },
+    "account.link": ({ code }: Record<string, string>) => {
+      if (code !== options.linkCode) throw { code: "pairing_unknown", message: "unknown" };
+      account = own;
+      connection = { ...connection, relay: "connected" };
+      tell("connection.changed", connection);
+      return account;
+    },
+    "devices.list": () => devices,
+    "devices.pair": () => ({ code: options.linkCode, expiresAt: Date.now() + options.codeLife }),
+    "devices.cancelPairing": () => ({}),
+    "devices.remove": ({ deviceId }: Loose) => {
+      setDevices(devices.filter((other) => other.deviceId !== deviceId));
+      return {};
     },
     "users.search": ({ prefix, limit }: { prefix: string; limit: number }) =>
       people.filter(({ handle }) => handle?.startsWith(prefix)).slice(0, limit),
@@ -348,6 +388,7 @@ function fakeHost(options: FakeOptions): void {
       connection = { ...connection, ...change };
       tell("connection.changed", connection);
     },
+    linkDevice: (name) => setDevices([...devices, device(5, name, { addedAt: Date.now() })]),
     failNext: (method, code) => failures.set(method, code),
   };
   Object.assign(window, { dovetail: bridge, fake });

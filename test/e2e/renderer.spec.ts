@@ -1,11 +1,7 @@
 /** The renderer by itself, on a host made up in the page: see fake-host.ts for what that proves. */
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { expect, type Page, test } from "@playwright/test";
-import type axe from "axe-core";
 import { openFake } from "./fake-host.js";
-
-const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+import { callsTo, seriousFindings } from "./page-checks.js";
 
 /** Opens the conversation with alice, which is the first in the list. */
 async function openAlice(page: Page): Promise<void> {
@@ -16,25 +12,10 @@ async function openAlice(page: Page): Promise<void> {
 const messageSaying = (page: Page, text: string) =>
   page.getByTestId("message").filter({ hasText: text });
 
-const callsTo = (page: Page, method: string) =>
-  page.evaluate((name) => window.fake.calls.filter(([called]) => called === name), method);
-
 const listEnd = (page: Page) =>
   page
     .getByTestId("message-list")
     .evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
-
-async function seriousFindings(page: Page): Promise<string[]> {
-  // The debugger's evaluation is not under the page's policy, so the policy stays as shipped.
-  await page.evaluate(await readFile(axePath, "utf8"));
-  return page.evaluate(async () => {
-    const { axe: checker } = window as unknown as { axe: typeof axe };
-    const { violations } = await checker.run(document);
-    return violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
-  });
-}
 
 test.describe("sign-up", () => {
   test("says in words what is wrong while one types, and moves on to the app", async ({ page }) => {
