@@ -10,15 +10,23 @@ import {
   parseMessageId,
 } from "../../shared/ids.js";
 import { under } from "../../shared/key-value.js";
-import { compareMessages } from "../../shared/message-order.js";
-import { brief, type Device } from "./machine.js";
+import type { Device } from "./machine.js";
 import type { MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
+import {
+  brief,
+  logFaults,
+  orderFaults,
+  RANK,
+  readFaults,
+  receiptFaults,
+  sentFaults,
+  summaryFaults,
+} from "./promises.js";
 import type { World } from "./world.js";
 
 /** Messages of one page of history. */
 const PAGE = 100;
-const RANK: Record<MessageState, number> = { queued: 0, sent: 1, delivered: 2, read: 3 };
 
 const has = (disk: MemoryDisk, key: string): boolean =>
   disk.certain({ from: key, to: `${key}\0` }).length > 0;
@@ -93,20 +101,7 @@ export class Checker {
   }
 
   #ordered(device: Device, list: readonly Message[]): void {
-    const lastN = new Map<string, number>();
-    for (const [i, message] of list.entries()) {
-      const next = list[i + 1];
-      if (next && compareMessages(message, next) >= 0) {
-        this.#world.violate(
-          `${device.handle} shows ${brief(next.text)} after ${brief(message.text)}`,
-        );
-      }
-      const { deviceId, n } = parseMessageId(message.messageId)?.origin ?? { deviceId: "", n: 0 };
-      if (n <= (lastN.get(deviceId) ?? 0)) {
-        this.#world.violate(`${device.handle} shows ${brief(message.text)} after a later one`);
-      }
-      lastN.set(deviceId, n);
-    }
+    for (const fault of orderFaults(list)) this.#world.violate(`${device.handle} ${fault}`);
   }
 
   #cursorsAdvance(): void {
@@ -150,33 +145,20 @@ export class Checker {
           else faults.push(`${handle} does not know the conversation`);
         }
       }
+      const log = this.#log(id).map(({ deviceId, n }) => messageIdOf(id, { deviceId, n }));
       for (const [device, list] of lists) {
+        const own = list.filter(({ mine }) => mine);
         const found = [
-          ...this.#againstLog(device, id, list),
-          ...againstSent(device, id, list),
-          ...againstOthers(device, list, lists),
+          ...logFaults(list, log, { alone: members.length === 1 }),
+          ...sentFaults(device, id, own),
+          ...readFaults(device, list),
+          ...[...lists].flatMap(([other, theirs]) =>
+            other === device ? [] : receiptFaults(device, list, other, theirs),
+          ),
           ...(await againstSummary(device, id, list)),
         ];
         faults.push(...found.map((fault) => `${device.handle}: ${fault}`));
       }
-    }
-    return faults;
-  }
-
-  /** One order, nothing missing and nothing doubled, and all of it delivered. */
-  #againstLog(device: Device, id: ConversationId, list: readonly Message[]): string[] {
-    this.#ordered(device, list);
-    const faults: string[] = [];
-    const alone = this.#world.conversations.get(id)?.length === 1;
-    const log = this.#log(id).map(({ deviceId, n }) => messageIdOf(id, { deviceId, n }));
-    if (new Set(log).size !== log.length) faults.push("the log has an entry twice");
-    if (list.map(({ messageId }) => messageId).join() !== log.join()) {
-      faults.push(`has ${list.length} messages where the log has ${log.length}`);
-    }
-    for (const [i, { seq, mine, state, text }] of list.entries()) {
-      if (seq !== i + 1) faults.push(`has ${brief(text)} at ${seq}, not ${i + 1}`);
-      const final = alone ? RANK.sent : RANK.delivered;
-      if (mine && RANK[state] < final) faults.push(`${brief(text)} is still ${state}`);
     }
     return faults;
   }
@@ -193,51 +175,6 @@ async function historyOf(client: Client, conversationId: ConversationId): Promis
   }
 }
 
-/** In the order of sending: what was acknowledged all of it once, what was not perhaps. */
-function againstSent(device: Device, id: ConversationId, list: readonly Message[]): string[] {
-  const faults: string[] = [];
-  const own = device.sent.filter(({ conversationId }) => conversationId === id);
-  const texts = list.filter(({ mine }) => mine).map(({ text }) => text);
-  const ids = new Set(list.map(({ messageId }) => messageId));
-  if (new Set(texts).size !== texts.length) faults.push("sent something twice");
-  const expected = own.filter(({ text, messageId }) => messageId || texts.includes(text));
-  if (expected.map(({ text }) => text).join() !== texts.join()) {
-    faults.push(`sent ${expected.map(({ text }) => brief(text))}, and shows ${texts.map(brief)}`);
-  }
-  for (const { text, messageId, refused } of own) {
-    // What became of a failed fsync nobody knows.
-    if (refused && refused.code !== "storage_failed" && texts.includes(text)) {
-      faults.push(`${brief(text)} was refused and is there`);
-    }
-    if (messageId && !ids.has(messageId)) faults.push(`${brief(text)} is lost`);
-  }
-  return faults;
-}
-
-/** A writer is told "read" when the reader has read, and never otherwise. */
-function againstOthers(
-  device: Device,
-  list: readonly Message[],
-  lists: ReadonlyMap<Device, readonly Message[]>,
-): string[] {
-  const faults: string[] = [];
-  for (const [other, theirs] of lists) {
-    if (other === device) continue;
-    const read = new Set(
-      theirs.filter(({ mine, state }) => !mine && state === "read").map((each) => each.messageId),
-    );
-    for (const { messageId, mine, state, text } of list) {
-      if (mine && (state === "read") !== read.has(messageId)) {
-        faults.push(`${brief(text)} is ${state}, which ${other.handle} sees otherwise`);
-      }
-      if (!mine && device.read.has(messageId) && state !== "read") {
-        faults.push(`${brief(text)} was read once and is not any more`);
-      }
-    }
-  }
-  return faults;
-}
-
 /** What the list of conversations says of it. */
 async function againstSummary(
   { client }: Device,
@@ -245,13 +182,5 @@ async function againstSummary(
   list: readonly Message[],
 ): Promise<string[]> {
   const summary = await client?.call("conversations.get", { conversationId: id });
-  if (!summary) return ["went away"];
-  const faults: string[] = [];
-  const unread = list.filter(({ mine, state }) => !mine && state !== "read").length;
-  if (summary.unread !== unread) faults.push(`counts ${summary.unread} unread of ${unread}`);
-  if (summary.behind !== 0) faults.push(`is behind by ${summary.behind}`);
-  if (summary.lastMessage?.messageId !== list.at(-1)?.messageId) {
-    faults.push("another message is said to be the last");
-  }
-  return faults;
+  return summary ? summaryFaults(summary, list) : ["went away"];
 }

@@ -7,9 +7,6 @@ import { type DiskTiming, MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
 import { MachineClock, type Prng, type VirtualTime } from "./virtual-time.js";
 
-/** A text for a line of the trace: all are unlike in their first word. */
-export const brief = (text: string): string => text.split(" ", 1)[0] as string;
-
 export interface Sent {
   readonly conversationId: ConversationId;
   readonly text: string;

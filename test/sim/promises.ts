@@ -1,4 +1,5 @@
 /** The promises of DESIGN's one order and nothing lost, as questions about what a device shows. */
+import { MAX_UNREAD } from "../../electron/client/rows.js";
 import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
 import {
   type ConversationId,
@@ -24,7 +25,7 @@ export interface Asked {
 
 /** A device, as somebody outside knows it. */
 export interface Witness {
-  readonly name: string;
+  /** Its user's. */
   readonly handle: string;
   readonly sent: readonly Asked[];
   /** Messages whose reading was acknowledged to it. */
@@ -124,7 +125,9 @@ export function receiptFaults(
   for (const message of list) {
     const concerned = same || message.mine;
     if (concerned && isRead(message) !== read.has(message.messageId)) {
-      faults.push(`${brief(message.text)} is ${message.state}, which ${other.name} sees otherwise`);
+      faults.push(
+        `${brief(message.text)} is ${message.state}, which a device of ${other.handle} sees otherwise`,
+      );
     }
   }
   return faults;
@@ -135,9 +138,6 @@ export const readFaults = ({ read }: Witness, list: readonly Message[]): string[
   list
     .filter(({ mine, messageId, state }) => !mine && read.has(messageId) && state !== "read")
     .map(({ text }) => `${brief(text)} was read once and is not any more`);
-
-/** The most unread messages that a client counts. */
-const MAX_UNREAD = 1_000;
 
 /** What the list of conversations says of it. */
 export function summaryFaults(summary: Conversation, list: readonly Message[]): string[] {

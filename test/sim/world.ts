@@ -8,8 +8,9 @@ import { type ConversationId, directConversationId } from "../../shared/ids.js";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
 import { fakeCrypto } from "./fake-crypto.js";
-import { brief, Device, Machine, type Sent } from "./machine.js";
+import { Device, Machine, type Sent } from "./machine.js";
 import { Network } from "./network.js";
+import { brief } from "./promises.js";
 import { Prng, VirtualTime } from "./virtual-time.js";
 
 /** Lines of the trace that a violation carries; more of them by `TRACE_LINES=…` beside the seed. */
