@@ -145,6 +145,30 @@ test.describe("joining with a code", () => {
     expect(problems).toEqual([]);
   });
 
+  test("takes what the QR code says, where it is of this relay", async ({ page }) => {
+    await openFake(page, { registered: false });
+    await page.getByTestId("have-account").click();
+    const input = page.getByTestId("link-code-input");
+    await input.fill("dovetail:link?relay=wss%3A%2F%2Fother.example&code=7KQ2M9XWTB4D");
+    await expect(
+      page.getByText("This code is of another relay: wss://other.example."),
+    ).toBeVisible();
+    await page.getByTestId("link-submit").click();
+    expect(await callsTo(page, "account.link")).toEqual([]);
+    await input.fill("dovetail:link?relay=ws%3A%2F%2F127.0.0.1%3A8787&code=7KQ2M9XWTB4D");
+    await page.getByTestId("link-submit").click();
+    await expect(page.getByTestId("conversation-list")).toBeVisible();
+  });
+
+  test("what fails once one is in is shown in the app", async ({ page }) => {
+    await openFake(page, { registered: false });
+    await page.getByTestId("have-account").click();
+    await page.getByTestId("link-code-input").fill("7KQ2M9XWTB4D");
+    await page.evaluate(() => window.fake.failNext("conversations.list", "timeout"));
+    await page.getByTestId("link-submit").click();
+    await expect(page.getByRole("alert")).toContainText("No answer came in time.");
+  });
+
   for (const [code, words] of [
     ["pairing_unknown", "wrong, used, or too old"],
     ["relay_unreachable", "The relay cannot be reached"],

@@ -63,12 +63,12 @@ export class App {
 
   async register(handle: string, displayName: string, invite: string): Promise<void> {
     await this.session.register(handle, displayName, invite);
-    await this.#loadConversations();
+    await this.#enter();
   }
 
   async link(code: string): Promise<void> {
     await this.session.link(code);
-    await this.#loadConversations();
+    await this.#enter();
   }
 
   select(id: ConversationId | null): void {
@@ -137,6 +137,11 @@ export class App {
     await this.attempt(() => this.load());
     this.hostLost = false;
     await this.window?.openNewest();
+  }
+
+  /** The form that brought one here is gone by now: what fails from here on is shown in the app. */
+  #enter(): Promise<void> {
+    return this.attempt(() => this.#loadConversations());
   }
 
   async #loadConversations(): Promise<void> {
