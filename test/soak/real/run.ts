@@ -33,7 +33,11 @@ export interface Outcome {
   readonly operations: number;
   readonly unanswered: number;
   readonly events: number;
+  /** In the relay's logs at the end. */
   readonly messages: number;
+  /** Arrivals of messages at devices of others, and how many of them did without the relay. */
+  readonly received: number;
+  readonly direct: number;
   readonly faults: number;
   readonly struck: ReadonlyMap<string, number>;
   /** Kinds of faults that this machine cannot make, and why. */
@@ -88,6 +92,8 @@ export async function run(options: RunOptions): Promise<Outcome> {
     unanswered: traffic.unanswered,
     events: watch.events,
     messages,
+    received: watch.received,
+    direct: watch.direct,
     faults: nemesis?.faults ?? 0,
     struck: nemesis?.struck ?? new Map(),
     skipped: nemesis?.skipped ?? [],

@@ -17,6 +17,9 @@ export class Watch {
   readonly violations: string[] = [];
   /** Events that were looked at. */
   events = 0;
+  /** Messages that came to a device, and how many of them from another device without the relay. */
+  received = 0;
+  direct = 0;
   /** The place that somebody was told of, which never changes again. */
   readonly #places = new Map<MessageId, number>();
   readonly #taken = new Map<ConversationId, Map<number, MessageId>>();
@@ -37,7 +40,11 @@ export class Watch {
     if (event !== "message.added" && event !== "message.updated") return;
     const told = this.#of(device, life);
     if (!told) return;
-    const { messageId, state, text } = data;
+    const { messageId, state, text, mine, path } = data;
+    if (event === "message.added" && !mine) {
+      this.received++;
+      if (path === "direct") this.direct++;
+    }
     const last = told.states.get(messageId);
     if (event === "message.added" && last) {
       this.violate(`${device.name} was told twice of a new ${brief(text)}`);

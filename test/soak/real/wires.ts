@@ -5,6 +5,7 @@
  * interface, and only the proxies stand between a device and the relay.
  */
 import { execFileSync } from "node:child_process";
+import { networkInterfaces } from "node:os";
 import { whyNoNetworks } from "../../real/networks.js";
 
 const run = (command: string, ...args: string[]): void => {
@@ -15,6 +16,8 @@ const ip = (...args: string[]): void => run("ip", ...args);
 /** Set aside for benchmarks of networks (RFC 2544), so that nothing else here has such addresses. */
 const TO_RELAY = "198.18";
 const DIRECT = "198.19";
+/** Addresses that a run may use: as many devices as it may have. */
+const BLOCK = 16;
 
 export interface Wires {
   /** Why there is only the loopback interface; null where there are namespaces. */
@@ -44,14 +47,23 @@ export class LoopbackWires implements Wires {
   remove(): void {}
 }
 
+/** So that runs side by side stay apart. */
+function freeBlock(): number {
+  const taken = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const free = (block: number): boolean =>
+    !taken.some(({ address }) => address.startsWith(`${TO_RELAY}.${block}.`));
+  for (let block = 0; block < 256; block += BLOCK) if (free(block)) return block;
+  throw new Error(`all of ${TO_RELAY}.0.0 is taken: runs that were killed leave namespaces dts…`);
+}
+
 /** A way that a device's direct wire can be made worse without cutting it, or null. */
 type Slowness = "netem" | "tbf" | null;
 
 export class NamespaceWires implements Wires {
   readonly missing = null;
   readonly #tag = String(process.pid % 1_000_000);
-  /** The third byte of the addresses of device 0: runs side by side stay apart. */
-  readonly #block = (process.pid % 15) * 16;
+  /** The third byte of the addresses of device 0. */
+  readonly #block = freeBlock();
   readonly #devices: number;
   readonly slowness: Slowness;
 
