@@ -22,6 +22,7 @@ import {
   receiptFaults,
   sentFaults,
   summaryFaults,
+  writtenBy,
 } from "./promises.js";
 import type { World } from "./world.js";
 
@@ -38,6 +39,8 @@ export class Checker {
   /** The last state that a process told of a message. */
   readonly #states = new Map<Life, Map<MessageId, MessageState>>();
   readonly #cursors = new Map<string, { deliveredUpTo: number; readUpTo: number }>();
+  /** How long the logs were when a device was removed: further it may not see. */
+  readonly #ends = new Map<Device, ReadonlyMap<ConversationId, number>>();
 
   constructor(world: World) {
     this.#world = world;
@@ -48,15 +51,21 @@ export class Checker {
         this.#told(device, event.data);
       }
     });
+    world.whenRemoved((device) => {
+      const ids = [...world.conversations.keys()];
+      this.#ends.set(device, new Map(ids.map((id) => [id, this.#log(id).length])));
+    });
   }
 
   #told(device: Device, message: Message): void {
-    const { messageId, seq, state, mine } = message;
-    const who = `${device.handle}'s ${brief(message.text)}`;
+    const { messageId, conversationId, seq, state, mine } = message;
+    const who = `${device.name}'s ${brief(message.text)}`;
     if (seq !== null) {
       const place = this.#places.get(messageId) ?? seq;
       this.#places.set(messageId, place);
       if (place !== seq) this.#world.violate(`${who} moved from ${place} to ${seq}`);
+      const end = this.#ends.get(device)?.get(conversationId) ?? Number.POSITIVE_INFINITY;
+      if (seq > end) this.#world.violate(`${who} reached a removed device`);
     }
     const states = this.#states.get(device.life) ?? new Map<MessageId, MessageState>();
     this.#states.set(device.life, states);
@@ -70,17 +79,20 @@ export class Checker {
 
   /** "Sent" is said only of what a loss of power at this very moment would leave somewhere. */
   #mustBeSafe(device: Device, { messageId, conversationId, state, text }: Message): void {
-    const others = (this.#world.conversations.get(conversationId) ?? []).filter(
-      (each) => each !== device,
+    const members = this.#world.conversations.get(conversationId) ?? [];
+    const everywhere = [...this.#world.devices, ...this.#world.outside];
+    const held = everywhere.some(
+      (other) =>
+        other !== device && members.includes(other.handle) && this.#holds(other, messageId),
     );
-    const held = others.some((other) => this.#holds(other, messageId));
     const { origin } = parseMessageId(messageId) ?? {};
     const logged =
       origin !== undefined &&
       has(this.#world.relay.disk, relayKeys.origin(conversationId, origin.deviceId, origin.n));
     const safe = state === "sent" ? held || logged : held;
     if (!safe)
-      this.#world.violate(`${device.handle}'s ${brief(text)} is not ${state}: nobody has it`);
+      this.#world.violate(`${device.name}'s ${brief(text)} is not ${state}: nobody has it`);
+    if (origin?.deviceId === device.deviceId) device.safe.add(messageId);
   }
 
   #holds({ disk }: Device, messageId: MessageId): boolean {
@@ -97,11 +109,7 @@ export class Checker {
   async look(device: Device, conversationId: ConversationId): Promise<void> {
     this.#cursorsAdvance();
     const list = await device.client?.call("messages.list", { conversationId, limit: 500 });
-    if (list) this.#ordered(device, list);
-  }
-
-  #ordered(device: Device, list: readonly Message[]): void {
-    for (const fault of orderFaults(list)) this.#world.violate(`${device.handle} ${fault}`);
+    for (const fault of orderFaults(list ?? [])) this.#world.violate(`${device.name}: ${fault}`);
   }
 
   #cursorsAdvance(): void {
@@ -123,44 +131,70 @@ export class Checker {
   }
 
   /** The relay's log as it is on the platter. */
-  #log(id: ConversationId) {
+  #log(id: ConversationId): MessageId[] {
     return this.#world.relay.disk
       .certain(under(relayKeys.entry(id, 0).slice(0, -11)))
-      .map(({ key, value }) => relayRows.entry.decode(key, value));
+      .map(({ key, value }) => messageIdOf(id, relayRows.entry.decode(key, value)));
   }
 
   /** What has to be so when nothing happens any more; empty when all is well. */
   async faults(): Promise<string[]> {
     this.#cursorsAdvance();
     const faults: string[] = [];
-    for (const [id, members] of this.#world.conversations) {
-      if (!members.some(({ opened }) => opened.has(id)) && this.#log(id).length === 0) continue;
+    for (const [id, handles] of this.#world.conversations) {
+      const members = this.#world.devicesOf(handles);
+      const log = this.#log(id);
+      if (!members.some(({ opened }) => opened.has(id)) && log.length === 0) continue;
       const lists = new Map<Device, readonly Message[]>();
       for (const device of members) {
-        const { client, handle } = device;
-        if (!client) faults.push(`${handle} is not there`);
+        const { client, name } = device;
+        if (!client) faults.push(`${name} is not there`);
         else {
           const list = await historyOf(client, id).catch(() => null);
           if (list) lists.set(device, list);
-          else faults.push(`${handle} does not know the conversation`);
+          else faults.push(`${name} does not know the conversation`);
         }
       }
-      const log = this.#log(id).map(({ deviceId, n }) => messageIdOf(id, { deviceId, n }));
       for (const [device, list] of lists) {
-        const own = list.filter(({ mine }) => mine);
         const found = [
-          ...logFaults(list, log, { alone: members.length === 1 }),
-          ...sentFaults(device, id, own),
-          ...readFaults(device, list),
-          ...[...lists].flatMap(([other, theirs]) =>
-            other === device ? [] : receiptFaults(device, list, other, theirs),
-          ),
+          ...logFaults(list, log, { alone: handles.length === 1 }),
+          ...sentFaults(device, id, writtenBy(device.deviceId, list)),
+          ...againstOthers(device, list, lists),
           ...(await againstSummary(device, id, list)),
         ];
-        faults.push(...found.map((fault) => `${device.handle}: ${fault}`));
+        faults.push(...found.map((fault) => `${device.name}: ${fault}`));
+      }
+      faults.push(...this.#strangers(id, log));
+    }
+    for (const device of this.#ends.keys()) faults.push(...(await this.#removedFaults(device)));
+    return faults;
+  }
+
+  /** Each entry was written by a device that was asked to; nothing that was told to be safe is lost. */
+  #strangers(id: ConversationId, log: readonly MessageId[]): string[] {
+    const faults: string[] = [];
+    const all = [...this.#world.devices, ...this.#world.outside];
+    const known = new Set<string>(all.map(({ deviceId }) => deviceId));
+    for (const messageId of log) {
+      if (!known.has(parseMessageId(messageId)?.origin.deviceId ?? "")) {
+        faults.push(`nobody wrote ${messageId}`);
+      }
+    }
+    const logged = new Set(log);
+    for (const { name, safe } of all) {
+      for (const messageId of safe) {
+        const lost = parseMessageId(messageId)?.conversationId === id && !logged.has(messageId);
+        if (lost) faults.push(`${name}'s ${messageId} was acknowledged and is lost`);
       }
     }
     return faults;
+  }
+
+  /** It knows that it is out. */
+  async #removedFaults({ client, name }: Device): Promise<string[]> {
+    const connection = await client?.call("connection.get", {});
+    if (connection?.error === "device_removed") return [];
+    return [`${name} was removed and is ${connection?.relay ?? "not there"}`];
   }
 }
 
@@ -174,6 +208,18 @@ async function historyOf(client: Client, conversationId: ConversationId): Promis
     if (page.length < PAGE) return history;
   }
 }
+
+/** All see the same receipts, and nobody's own reading is forgotten. */
+const againstOthers = (
+  device: Device,
+  list: readonly Message[],
+  lists: ReadonlyMap<Device, readonly Message[]>,
+): string[] => [
+  ...readFaults(device, list),
+  ...[...lists].flatMap(([other, theirs]) =>
+    other === device ? [] : receiptFaults(device, list, other, theirs),
+  ),
+];
 
 /** What the list of conversations says of it. */
 async function againstSummary(

@@ -1,7 +1,7 @@
 /** What outlives a process: its disk, its clock, and what its user remembers. */
 import type { Client } from "../../electron/client/index.js";
 import type { DovetailError } from "../../shared/errors.js";
-import type { ConversationId, MessageId, UserId } from "../../shared/ids.js";
+import type { ConversationId, DeviceId, MessageId, UserId } from "../../shared/ids.js";
 import { FakeKeys } from "./fake-crypto.js";
 import { type DiskTiming, MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
@@ -33,7 +33,12 @@ export class Machine {
   }
 }
 
+/** `leaving` from when its removal is asked for until that is answered. */
+export type Standing = "new" | "linked" | "leaving" | "removed";
+
 export class Device extends Machine {
+  /** The first device of a user is called as the user is. */
+  readonly name: string;
   readonly handle: string;
   readonly keys: FakeKeys;
   readonly sent: Sent[] = [];
@@ -41,12 +46,17 @@ export class Device extends Machine {
   readonly opened = new Set<ConversationId>();
   /** Messages whose reading was. */
   readonly read = new Set<MessageId>();
+  /** Own messages that it was told somebody else has. */
+  readonly safe = new Set<MessageId>();
+  standing: Standing = "new";
   userId = "" as UserId;
+  deviceId = "" as DeviceId;
   client: Client | null = null;
 
-  constructor(handle: string, time: VirtualTime, random: Prng) {
+  constructor(handle: string, which: number, time: VirtualTime, random: Prng) {
     super(time, random);
     this.handle = handle;
+    this.name = which === 1 ? handle : `${handle}-${which}`;
     this.keys = new FakeKeys(random);
   }
 }

@@ -1,10 +1,10 @@
-/** A relay and people with a device each, in one process, from one seed. */
+/** A relay and people with devices, in one process, from one seed. */
 import { Client } from "../../electron/client/index.js";
 import { Relay } from "../../relay/core/relay.js";
 import { KvRelayStore } from "../../relay/store/kv-relay-store.js";
 import type { ClientEvent } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
-import { type ConversationId, directConversationId } from "../../shared/ids.js";
+import { type ConversationId, directConversationId, type UserId } from "../../shared/ids.js";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
 import { fakeCrypto } from "./fake-crypto.js";
@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly handles: readonly string[];
   /** Whether all have opened their conversations before it begins (default). */
   readonly acquainted?: boolean;
+  /** Whether people link further devices, and remove some. */
+  readonly severalDevices?: boolean;
   /** Breaks stores on purpose, to see that the checker notices. */
   readonly sabotage?: (store: KeyValue, owner: "relay" | "device") => KeyValue;
 }
@@ -31,25 +33,33 @@ export class World {
   readonly random: Prng;
   readonly network: Network;
   readonly relay: Machine;
-  readonly devices: readonly Device[];
-  /** All that can be: of everybody with everybody, and with oneself for notes. */
-  readonly conversations = new Map<ConversationId, readonly Device[]>();
+  readonly severalDevices: boolean;
+  /** Those that are linked, as far as somebody was told. */
+  readonly devices: Device[];
+  /** Those that are not yet, or not any more. */
+  readonly outside: Device[] = [];
+  /** All that can be, and the handles of its members: of everybody with everybody, and notes. */
+  readonly conversations = new Map<ConversationId, readonly string[]>();
   readonly trace: string[] = [];
   readonly violations: string[] = [];
   restored = false;
   /** Of the whole trace (FNV-1a): equal worlds have equal ones. */
   traceHash = 0x811c9dc5;
   readonly #watchers: ((device: Device, event: ClientEvent) => void)[] = [];
+  readonly #farewells: ((device: Device) => void)[] = [];
+  readonly #users = new Map<string, UserId>();
+  readonly #machines = new Map<string, number>();
   readonly #sabotage: NonNullable<WorldOptions["sabotage"]>;
   #relayCore: Relay | null = null;
   #relayStore: KeyValue | null = null;
 
-  private constructor({ seed, handles, sabotage }: WorldOptions) {
+  private constructor({ seed, handles, sabotage, severalDevices }: WorldOptions) {
     this.seed = seed;
     this.random = new Prng(seed);
     this.network = new Network(this.time, this.random);
     this.relay = new Machine(this.time, this.random);
-    this.devices = handles.map((handle) => new Device(handle, this.time, this.random));
+    this.severalDevices = severalDevices ?? false;
+    this.devices = handles.map((handle) => this.#device(handle));
     this.#sabotage = sabotage ?? ((store) => store);
   }
 
@@ -65,26 +75,109 @@ export class World {
   /** Everybody has an account, and a conversation with everybody. */
   static async open(options: WorldOptions): Promise<World> {
     const world = await World.begin(options);
-    await world.act(world.devices.map((device) => world.register(device)));
-    for (const [i, a] of world.devices.entries()) {
-      for (const b of world.devices.slice(i)) {
+    const first = [...world.devices];
+    await world.act(first.map((device) => world.register(device)));
+    for (const [i, a] of first.entries()) {
+      for (const b of first.slice(i)) {
         const id = directConversationId(a.userId, b.userId, fakeCrypto.sha256);
-        world.conversations.set(id, a === b ? [a] : [a, b]);
+        world.conversations.set(id, a === b ? [a.handle] : [a.handle, b.handle]);
         if (options.acquainted ?? true) await world.act([world.openConversation(a, b)]);
+      }
+    }
+    for (const device of options.severalDevices ? first : []) {
+      for (let more = world.random.between(0, 2); more > 0; more--) {
+        await world.act([world.link(device)]);
       }
     }
     await world.run(5_000);
     return world;
   }
 
+  #device(handle: string): Device {
+    const which = (this.#machines.get(handle) ?? 0) + 1;
+    this.#machines.set(handle, which);
+    return new Device(handle, which, this.time, this.random);
+  }
+
+  devicesOf(handles: readonly string[]): Device[] {
+    return this.devices.filter(({ handle }) => handles.includes(handle));
+  }
+
+  /** Other users' devices. */
+  peersOf({ handle }: Device): Device[] {
+    return this.devices.filter((each) => each.handle !== handle);
+  }
+
   async register(device: Device): Promise<void> {
     const { handle } = device;
     const account = await device.client?.call("account.register", { handle, displayName: handle });
-    if (account) device.userId = account.userId;
+    if (!account) return;
+    this.#users.set(handle, account.userId);
+    Object.assign(device, account, { standing: "linked" });
+  }
+
+  /** A device of the same user comes to be linked, or one for which that failed once tries again. */
+  async link(device: Device): Promise<void> {
+    const { handle, client } = device;
+    const waiting = this.outside.find(
+      (each) => each.handle === handle && each.standing === "new" && each.client,
+    );
+    const joining = waiting ?? this.#device(handle);
+    if (!waiting) {
+      this.outside.push(joining);
+      this.start(joining);
+    }
+    const pairing = await client?.call("devices.pair", {});
+    if (!pairing) return;
+    this.note(`${device.name} shows ${joining.name} a code`);
+    const account = await joining.client?.call("account.link", { code: pairing.code });
+    if (account) this.#joined(joining, account.deviceId);
+  }
+
+  #joined(device: Device, deviceId: Device["deviceId"]): void {
+    if (device.standing !== "new") return;
+    this.note(`${device.name} is linked`);
+    Object.assign(device, { deviceId, userId: this.#users.get(device.handle), standing: "linked" });
+    this.outside.splice(this.outside.indexOf(device), 1);
+    this.devices.push(device);
+  }
+
+  /**
+   * One device of a user takes another one's, or its own, access; one of a user at a time. Asked in
+   * a calm: what a device has told others directly and not yet the relay does not survive it.
+   */
+  remove(device: Device, random: Prng): void {
+    const own = this.devicesOf([device.handle]);
+    if (own.length < 2 || own.some(({ standing }) => standing === "leaving")) return;
+    const leaving = random.pick(own);
+    leaving.standing = "leaving";
+    this.#askToRemove(device, leaving);
+  }
+
+  #askToRemove({ client, name }: Device, leaving: Device): void {
+    this.note(`${name} removes ${leaving.name}`);
+    client?.call("devices.remove", { deviceId: leaving.deviceId }).then(
+      () => this.#removed(leaving),
+      (error: unknown) => {
+        const { code } = DovetailError.from(error);
+        // Not there any more: an earlier removal came through whose answer did not.
+        if (code === "not_found") this.#removed(leaving);
+        else this.note(`${leaving.name} is perhaps not removed: ${code}`);
+      },
+    );
+  }
+
+  #removed(device: Device): void {
+    if (device.standing === "removed") return;
+    this.note(`${device.name} is removed`);
+    device.standing = "removed";
+    this.devices.splice(this.devices.indexOf(device), 1);
+    this.outside.push(device);
+    for (const farewell of this.#farewells) farewell(device);
   }
 
   async openConversation(device: Device, other: Device): Promise<void> {
-    this.note(`${device.handle} opens the conversation with ${other.handle}`);
+    this.note(`${device.name} opens the conversation with ${other.handle}`);
     const opened = await device.client?.call("conversations.open", { handle: other.handle });
     if (opened) device.opened.add(opened.conversationId);
   }
@@ -107,13 +200,18 @@ export class World {
   report(): string {
     return [
       ...this.violations.slice(0, 10),
-      `replay: SEED=${this.seed} npx vitest run --project fast test/sim`,
+      `replay: npm run test:soak -- --seed ${this.seed}`,
       ...this.trace.slice(-TRACE_LINES),
     ].join("\n");
   }
 
   watch(listener: (device: Device, event: ClientEvent) => void): void {
     this.#watchers.push(listener);
+  }
+
+  /** When the removal of a device is acknowledged. */
+  whenRemoved(listener: (device: Device) => void): void {
+    this.#farewells.push(listener);
   }
 
   run(ms: number): Promise<void> {
@@ -217,44 +315,53 @@ export class World {
     if (device.life.alive) return;
     const life = { alive: true };
     device.life = life;
-    this.note(`${device.handle} starts`);
+    this.note(`${device.name} starts`);
     const store = this.#sabotage(device.disk.open(), "device");
     Client.open(
       {
         store,
-        relay: this.network.dialer(device.handle, life),
-        direct: this.network.direct(device.handle, life),
+        relay: this.network.dialer(device.name, life),
+        direct: this.network.direct(device.name, life),
         keys: device.keys,
         clock: device.clock.during(life),
         random: this.random,
         crypto: fakeCrypto,
-        log: this.#log(device.handle),
+        log: this.#log(device.name),
       },
-      { relayUrl: "ws://relay", deviceName: device.handle },
+      { relayUrl: "ws://relay", deviceName: device.name },
     ).then(
       (client) => {
         if (!life.alive) return;
         device.client = client;
+        this.#look(device, client);
         client.subscribe((event) => {
           if (!life.alive) return;
           if (event.event === "message.added" || event.event === "message.updated") {
             const { seq, state, path, text } = event.data;
-            this.note(`${device.handle} ${event.event} ${brief(text)} ${seq} ${state} ${path}`);
+            this.note(`${device.name} ${event.event} ${brief(text)} ${seq} ${state} ${path}`);
           }
           for (const watcher of this.#watchers) watcher(device, event);
         });
       },
       (error: unknown) => {
         const { code } = DovetailError.from(error);
-        if (code !== "disk_full") this.violate(`${device.handle} does not open: ${code}`);
+        if (code !== "disk_full") this.violate(`${device.name} does not open: ${code}`);
         this.kill(device);
       },
     );
   }
 
+  /** What became of a linking whose answer nobody was there to hear. */
+  #look(device: Device, client: Client): void {
+    if (device.standing !== "new") return;
+    client.call("account.get", {}).then((account) => {
+      if (account) this.#joined(device, account.deviceId);
+    });
+  }
+
   kill(device: Device): void {
     if (!device.life.alive) return;
-    this.note(`${device.handle} is killed`);
+    this.note(`${device.name} is killed`);
     this.#end(device);
     device.disk.crash((batches) => this.random.between(0, batches));
   }
@@ -262,7 +369,7 @@ export class World {
   async stop(device: Device): Promise<void> {
     const { client, life } = device;
     if (!client) return;
-    this.note(`${device.handle} is closed`);
+    this.note(`${device.name} is closed`);
     await client.close();
     if (life.alive) this.#end(device);
   }
@@ -277,41 +384,41 @@ export class World {
     if (!device.client) return;
     const sent: Sent = { conversationId, text, messageId: null, refused: null };
     device.sent.push(sent);
-    this.note(`${device.handle} sends ${brief(text)}`);
+    this.note(`${device.name} sends ${brief(text)}`);
     device.client.call("messages.send", { conversationId, text }).then(
       ({ messageId }) => {
         sent.messageId = messageId;
       },
       (error: unknown) => {
         sent.refused = DovetailError.from(error);
-        this.note(`${device.handle} may not send ${brief(text)}: ${sent.refused.code}`);
+        this.note(`${device.name} may not send ${brief(text)}: ${sent.refused.code}`);
       },
     );
   }
 
   between(a: Device, b: Device): ConversationId {
-    for (const [id, pair] of this.conversations) {
-      if (pair.includes(a) && pair.includes(b) && pair.length === (a === b ? 1 : 2)) return id;
-    }
-    throw new Error("they have no conversation");
+    return directConversationId(a.userId, b.userId, fakeCrypto.sha256);
   }
 
   /** All faults end. */
   heal(): void {
     this.note("all is healed");
-    for (const machine of [this.relay, ...this.devices]) {
+    const all = [...this.devices, ...this.outside];
+    for (const machine of [this.relay, ...all]) {
       machine.disk.full = false;
       machine.disk.unsure = false;
       machine.slowestWriteMs = 8;
     }
-    for (const [i, a] of this.devices.entries()) {
-      this.network.setRelayPath(a.handle, "up");
-      for (const b of this.devices.slice(i + 1)) {
-        this.network.setDirectPath(a.handle, b.handle, "up");
-      }
+    for (const [i, a] of all.entries()) {
+      this.network.setRelayPath(a.name, "up");
+      for (const b of all.slice(i + 1)) this.network.setDirectPath(a.name, b.name, "up");
     }
     this.startRelay();
-    for (const device of this.devices) this.start(device);
+    for (const device of all) this.start(device);
+    for (const leaving of this.devices.filter(({ standing }) => standing === "leaving")) {
+      const other = this.devicesOf([leaving.handle]).find((each) => each !== leaving);
+      if (other) this.#askToRemove(other, leaving);
+    }
   }
 
   #log(who: string): Log {

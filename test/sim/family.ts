@@ -1,0 +1,13 @@
+import type { WorldOptions } from "./world.js";
+
+const HANDLES = ["alice", "bob", "carol"];
+
+/** Which people a seed brings together: its world is the same wherever it is played. */
+export const familyOf = (seed: number): WorldOptions => ({
+  seed,
+  // Two people alone use one conversation, and its direct channel, harder.
+  handles: HANDLES.slice(0, seed % 3 === 0 ? 2 : 3),
+  // In some the first words are exchanged among the faults, too.
+  acquainted: seed % 4 !== 0,
+  severalDevices: seed % 2 === 0,
+});
