@@ -53,8 +53,10 @@ export class SmallDisk {
 export function whyNoDisks(folder: string): string | null {
   if (process.platform !== "linux") return "small disks are made of Linux's tmpfs";
   if (process.getuid?.() !== 0) return "mounting a small disk needs root";
+  const mount = join(folder, "try");
   try {
-    new SmallDisk(join(folder, "try")).unmount();
+    new SmallDisk(mount).unmount();
+    rmSync(mount, { recursive: true });
     return null;
   } catch (error) {
     return `a small disk cannot be mounted: ${String(error).split("\n")[0]}`;

@@ -117,7 +117,7 @@ async function judge(cast: Cast, watch: Watch): Promise<number> {
     const found = restless ? [restless] : await faults(cast, await histories(cast), null);
     if (found.length === 0) break;
     if (Date.now() > end) {
-      for (const each of found) watch.violate(`it did not come to rest: ${each}`);
+      watch.violate(`it did not come to rest: ${found[0]}`);
       break;
     }
     await sleep(LOOK_MS);
