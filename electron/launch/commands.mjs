@@ -21,6 +21,18 @@ const bundle = (name, alsoBuild = []) => ({
 
 const app = ["relay", "headless", "browser", "electron", "direct", "renderer"];
 
+/** The simulated proof, or with `--real` the one on real processes. */
+async function soak(args) {
+  const real = args.includes("--real");
+  if (real) await ensureBuilt(app);
+  const name = real ? "soak-real" : "soak";
+  await ensureBuilt([name]);
+  await runBundle(
+    name,
+    args.filter((arg) => arg !== "--real"),
+  );
+}
+
 /** A command's code is loaded only after what it needs is installed and built. */
 const commands = {
   setup: { build: [], run: () => {} },
@@ -32,6 +44,7 @@ const commands = {
   start: { build: app, run: async (args) => (await import("./start.mjs")).start(args) },
   client: { build: app, run: async (args) => (await import("./start.mjs")).client(args) },
   demo: { build: app, run: async (args) => (await import("./demo.mjs")).demo(args) },
+  "test:soak": { build: [], run: soak },
   test: {
     build: [...app, "bench"],
     run: async (args) => (await import("../../test/run.mjs")).runTests(args),

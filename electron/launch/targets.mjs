@@ -55,5 +55,13 @@ export const targets = {
     sources: ["shared", "renderer"],
     configs: [{ root: inRoot("renderer"), configFile: inRoot("renderer/vite.config.ts") }],
   },
+  soak: {
+    sources: ["shared", "relay", "electron", "test/sim", "test/soak"],
+    configs: [program("test/soak/main.ts")],
+  },
+  "soak-real": {
+    sources: ["shared", "relay", "electron", "test/sim", "test/soak"],
+    configs: [program("test/soak/real/main.ts")],
+  },
   bench: { sources: ["shared", "bench"], configs: [program("bench/main.ts")] },
 };

@@ -21,7 +21,7 @@ export interface Outcome {
   readonly struck: Struck;
 }
 
-const KNOBS: Knobs = { steps: 120, faultPercent: 25 };
+export const KNOBS: Knobs = { steps: 120, faultPercent: 25 };
 /** Virtual time that everything may take to come right: the longest back-off is a minute. */
 const PATIENCE_MS = 5 * 60_000;
 /** And then nothing may change any more. */

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly acquainted?: boolean;
   /** Whether people link further devices, and remove some. */
   readonly severalDevices?: boolean;
+  /** Is given every line of the trace. */
+  readonly traced?: ((line: string) => void) | undefined;
   /** Breaks stores on purpose, to see that the checker notices. */
   readonly sabotage?: (store: KeyValue, owner: "relay" | "device") => KeyValue;
 }
@@ -47,14 +49,16 @@ export class World {
   traceHash = 0x811c9dc5;
   readonly #watchers: ((device: Device, event: ClientEvent) => void)[] = [];
   readonly #farewells: ((device: Device) => void)[] = [];
+  readonly #traced: WorldOptions["traced"];
   readonly #users = new Map<string, UserId>();
   readonly #machines = new Map<string, number>();
   readonly #sabotage: NonNullable<WorldOptions["sabotage"]>;
   #relayCore: Relay | null = null;
   #relayStore: KeyValue | null = null;
 
-  private constructor({ seed, handles, sabotage, severalDevices }: WorldOptions) {
+  private constructor({ seed, handles, sabotage, severalDevices, traced }: WorldOptions) {
     this.seed = seed;
+    this.#traced = traced;
     this.random = new Prng(seed);
     this.network = new Network(this.time, this.random);
     this.relay = new Machine(this.time, this.random);
@@ -188,6 +192,7 @@ export class World {
       this.traceHash = Math.imul(this.traceHash ^ whole.charCodeAt(i), 0x01000193) >>> 0;
     }
     this.trace.push(whole);
+    this.#traced?.(whole);
     if (this.trace.length > 4 * TRACE_LINES) this.trace.splice(0, 3 * TRACE_LINES);
   }
 
