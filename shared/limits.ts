@@ -25,7 +25,7 @@ export const MAX_INVITES = 20;
 export const INVITE_CODE_LENGTH = 12;
 
 /** Bytes of what an invite shows before one joins: the group's name and a small picture. */
-export const MAX_PREVIEW_BYTES = 40_000;
+export const MAX_PREVIEW_BYTES = 49_152;
 
 /** Bytes of a group's picture, which its members' devices scale down before. */
 export const MAX_PICTURE_BYTES = 32_768;
@@ -65,3 +65,12 @@ export const MAX_TEXT_BYTES = 65_000;
 
 /** STUN and TURN servers that a relay may hand out. */
 export const MAX_ICE_SERVERS = 8;
+
+/**
+ * Members of a group whose devices exchange messages directly; in a larger one all go by the relay.
+ * Where the line is and why: docs/performance.md.
+ */
+export const MESH_MEMBERS = 16;
+
+/** Members of a group up to which every member is told of every cursor that moves; of larger ones one asks. */
+export const MAX_RECEIPT_MEMBERS = 32;

@@ -8,10 +8,10 @@ import type { RelayEntry } from "./entries.js";
 import { keys } from "./rows.js";
 import type { Conversation, TailEntry } from "./state.js";
 
-export const handedIn = ({ deviceId, n, signature, payload }: TailEntry): HandedIn => ({
+export const handedIn = ({ deviceId, n, ttl, signature, payload }: TailEntry): HandedIn => ({
   deviceId,
   n,
-  ttl: 0,
+  ttl,
   signature,
   payload,
 });

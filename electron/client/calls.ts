@@ -2,15 +2,17 @@
 import type { Method, Results, UserSummary, ValidParams } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, MessageId, UserId } from "../../shared/ids.js";
+import type { Flag } from "./content.js";
 import type { Core } from "./core.js";
 import { meetWithCursors, setDraft } from "./directory.js";
+import { Drafts } from "./drafts.js";
 import type { Engine } from "./engine.js";
-import { addOwn } from "./entries.js";
-import { listMessages } from "./history.js";
+import { GroupCalls } from "./group-calls.js";
+import { MessageCalls } from "./message-calls.js";
 import { markRead } from "./receipts.js";
 import type { RelayLink } from "./relay-link.js";
 import { keys, settingsRow } from "./rows.js";
-import { conversationView } from "./views.js";
+import { conversationView, isListed, personOf } from "./views.js";
 import type { Waiting } from "./waiting.js";
 
 export type Handlers = { [M in Method]: (params: ValidParams<M>) => Promise<Results[M]> };
@@ -20,12 +22,27 @@ export class Calls {
   readonly #relay: RelayLink;
   readonly #waiting: Waiting;
   readonly #engine: () => Engine | null;
+  readonly #messages: MessageCalls;
+  readonly #groups: GroupCalls;
+  readonly #drafts: Drafts;
 
   constructor(core: Core, relay: RelayLink, waiting: Waiting, engine: () => Engine | null) {
     this.#core = core;
     this.#relay = relay;
     this.#waiting = waiting;
     this.#engine = engine;
+    this.#messages = new MessageCalls(core, engine);
+    this.#groups = new GroupCalls(core, relay, {
+      engine: () => this.#signedIn(),
+      online: () => this.#online(),
+      userOf: (handle) => this.#userOf(handle),
+      queue: (conversation, body) => this.#messages.queue(conversation, body),
+    });
+    this.#drafts = new Drafts(core, (body, ttl) => this.#messages.personal(body, ttl));
+  }
+
+  close(): void {
+    this.#drafts.close();
   }
 
   handlers(): Omit<
@@ -57,6 +74,7 @@ export class Calls {
       "conversations.list": async ({ limit }) =>
         state
           .byActivity()
+          .filter(isListed)
           .slice(0, limit)
           .map((each) => conversationView(state, each)),
       "conversations.get": async ({ conversationId }) =>
@@ -67,10 +85,30 @@ export class Calls {
       },
       "conversations.setDraft": async ({ conversationId, text }) => {
         await journal.run(() => setDraft(this.#core, conversationId, text));
+        this.#drafts.changed(conversationId);
         return nothing;
       },
-      "messages.send": ({ conversationId, text }) => this.#send(conversationId, text),
-      "messages.list": (params) => listMessages(this.#core, params),
+      "conversations.setTimer": async ({ conversationId, seconds }) => {
+        await this.#setTimer(conversationId, seconds);
+        return nothing;
+      },
+      "conversations.pin": ({ conversationId, pinned }) =>
+        this.#flag(conversationId, "pinned", Number(pinned)),
+      "conversations.archive": ({ conversationId, archived }) =>
+        this.#flag(conversationId, "archived", Number(archived)),
+      "conversations.mute": ({ conversationId, until }) =>
+        this.#flag(conversationId, "mutedUntil", until ?? 0),
+      "conversations.accept": ({ conversationId }) => this.#flag(conversationId, "accepted", 1),
+      ...this.#groups.handlers(),
+      ...this.#messages.handlers(),
+      "people.block": async ({ handle, blocked }) => {
+        await this.#block(handle, blocked);
+        return nothing;
+      },
+      "people.blocked": async () =>
+        [...state.blocks.keys()]
+          .filter((user) => state.isBlocked(user))
+          .map((user) => personOf(state, user)),
       "presence.get": ({ handles }) => this.#presence(handles),
       "typing.set": async ({ conversationId, active }) => {
         const conversation = state.conversation(conversationId);
@@ -152,8 +190,12 @@ export class Calls {
       await meetWithCursors(this.#core, answer.conversation);
       conversation = state.conversation(answer.conversation.conversationId);
     }
+    const { conversationId } = conversation.row;
+    if (notes && (conversation.flags.get("accepted")?.value ?? 0) === 0) {
+      await this.#flag(conversationId, "accepted", 1);
+    }
     await this.#engine()?.opened(conversation);
-    return { conversationId: conversation.row.conversationId };
+    return { conversationId };
   }
 
   async #markRead(conversationId: ConversationId, messageId: MessageId): Promise<void> {
@@ -166,13 +208,39 @@ export class Calls {
     this.#engine()?.read(conversationId);
   }
 
-  async #send(conversationId: ConversationId, text: string): Promise<{ messageId: MessageId }> {
-    void this.#core.state.self;
-    const { messageId } = await this.#core.journal.run(() =>
-      addOwn(this.#core, conversationId, text),
-    );
-    this.#engine()?.queued(this.#core.state.conversation(conversationId));
-    return { messageId };
+  /** Something that is set for a conversation on all own devices. */
+  async #flag(
+    conversationId: ConversationId,
+    flag: Flag,
+    value: number,
+  ): Promise<Record<never, never>> {
+    void this.#core.state.conversation(conversationId);
+    await this.#messages.personal({ type: "flag", conversationId, flag, value });
+    return {};
+  }
+
+  async #setTimer(conversationId: ConversationId, seconds: number): Promise<void> {
+    const { state } = this.#core;
+    const conversation = state.conversation(conversationId);
+    if ((conversation.timer?.seconds ?? 0) === seconds) return;
+    if (conversation.row.restricted && !state.own(conversation.row)?.admin) {
+      throw new DovetailError("not_allowed");
+    }
+    await this.#messages.queue(conversation, { type: "timer", seconds });
+  }
+
+  /** The relay first: without it a blocked person would see one's presence. */
+  async #block(handle: string, blocked: boolean): Promise<void> {
+    const userId = await this.#userOf(handle);
+    const { state, ports } = this.#core;
+    if (userId === state.self.userId) {
+      throw new DovetailError("not_allowed", "One cannot block oneself.");
+    }
+    if (state.isBlocked(userId) === blocked) return;
+    await this.#online();
+    await this.#relay.request("block", { userId, blocked });
+    const at = ports.clock.now() + state.skew;
+    await this.#messages.personal({ type: "block", userId, blocked, at });
   }
 
   async #presence(handles: readonly string[]): Promise<Results["presence.get"]> {

@@ -10,6 +10,7 @@ import type {
 } from "../../shared/client-api.js";
 import { isMethod, methods } from "../../shared/client-methods.js";
 import { DovetailError } from "../../shared/errors.js";
+import type { UserId } from "../../shared/ids.js";
 import { Calls, type Handlers } from "./calls.js";
 import type { Core } from "./core.js";
 import { Engine } from "./engine.js";
@@ -18,6 +19,7 @@ import { HybridClock } from "./hlc.js";
 import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";
 import { LINK_MS, type Linking, type Registration, RelayLink, type Welcome } from "./relay-link.js";
+import { recount, retell } from "./retelling.js";
 import { accountRow, keys } from "./rows.js";
 import { ClientState } from "./state.js";
 import { Waiting } from "./waiting.js";
@@ -25,6 +27,7 @@ import { Waiting } from "./waiting.js";
 export class Client implements ClientApi {
   readonly #core: Core;
   readonly #relay: RelayLink;
+  readonly #calls: Calls;
   readonly #handlers: Handlers;
   #key: DeviceKey | null;
   #engine: Engine | null = null;
@@ -42,13 +45,14 @@ export class Client implements ClientApi {
       push: (frame) => this.#engine?.push(frame),
       changed: () => this.#connectionChanged(),
     });
+    this.#calls = new Calls(core, this.#relay, this.#waiting, () => this.#engine);
     this.#handlers = {
       "account.register": ({ handle, displayName, invite }) =>
         this.#enter({ kind: "register", handle, displayName, invite: invite ?? null }),
       "account.link": ({ code }) => this.#enter({ kind: "link", code }),
       "account.get": async () => this.#account(),
       "connection.get": async () => this.#connection(),
-      ...new Calls(core, this.#relay, this.#waiting, () => this.#engine).handlers(),
+      ...this.#calls.handlers(),
     };
   }
 
@@ -66,6 +70,9 @@ export class Client implements ClientApi {
       journal: new Journal(ports.store),
       events: new Emitter(ports.log),
       hlc: new HybridClock(ports.clock),
+      retell: (conversation, origin) => retell(core, conversation, origin),
+      recount: (conversation) => recount(core, conversation),
+      blockChanged: (user) => client.#blockChanged(user),
     };
     if (state.lastClock) core.hlc.resume(state.lastClock);
     for (const { tail } of state.conversations.values()) {
@@ -118,11 +125,22 @@ export class Client implements ClientApi {
   }
 
   async #close(): Promise<void> {
+    this.#calls.close();
     this.#engine?.links.close();
     this.#relay.close();
     await this.#engine?.close();
     await this.#core.journal.idle();
     await this.#core.ports.store.close();
+  }
+
+  #blockChanged(user: UserId): void {
+    for (const conversation of this.#core.state.conversations.values()) {
+      const { kind, members } = conversation.row;
+      if (kind === "direct" && members.some(({ userId }) => userId === user)) {
+        this.#core.recount(conversation);
+      }
+    }
+    if (this.#core.state.isBlocked(user)) this.#engine?.links.closeAll(user);
   }
 
   #start(key: DeviceKey): Engine {

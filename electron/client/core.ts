@@ -1,3 +1,4 @@
+import type { Origin, UserId } from "../../shared/ids.js";
 import type { Write } from "../../shared/key-value.js";
 import type { Emitter } from "./events.js";
 import type { HybridClock } from "./hlc.js";
@@ -12,7 +13,7 @@ import {
   tailRow,
 } from "./rows.js";
 import type { ClientState, Conversation } from "./state.js";
-import { conversationView } from "./views.js";
+import { conversationView, isListed } from "./views.js";
 
 /** What the parts of the client core share. */
 export interface Core {
@@ -22,6 +23,12 @@ export interface Core {
   readonly journal: Journal;
   readonly events: Emitter;
   readonly hlc: HybridClock;
+  /** Tells a message anew, if it is shown. */
+  retell(conversation: Conversation, origin: Origin): void;
+  /** Something is not shown any more: finds the last message and counts the unread again. */
+  recount(conversation: Conversation): void;
+  /** Somebody was blocked or is not any more. */
+  blockChanged(user: UserId): void;
 }
 
 export const putConversation = (row: ConversationRow): Write => ({
@@ -46,8 +53,10 @@ export function reachStamp(core: Core, stamp: number | undefined): void {
   core.state.stamp = Math.max(core.state.stamp, stamp ?? 0);
 }
 
-export const announce = (core: Core, conversation: Conversation): void =>
+export function announce(core: Core, conversation: Conversation): void {
+  if (!isListed(conversation)) return;
   core.events.emit("conversation.changed", conversationView(core.state, conversation));
+}
 
 /** A change that turned out to be none. */
 export const unchanged = <T>(value: T) => ({ writes: [], apply: () => value });

@@ -8,7 +8,8 @@
  * on the screen when the seqs arrive.
  */
 import { DovetailError, type ErrorCode } from "../../shared/errors.js";
-import type { ConversationId, DeviceId } from "../../shared/ids.js";
+import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
+import { MESH_MEMBERS } from "../../shared/limits.js";
 import { entryBytes } from "../../shared/protocol.js";
 import type { Timer } from "../../shared/runtime.js";
 import { backoffMs } from "./backoff.js";
@@ -20,7 +21,8 @@ import { addSequenced, holdOwn } from "./entries.js";
 import type { DeviceKey } from "./ports.js";
 import type { PresenceBook } from "./presence.js";
 import type { RelayLink } from "./relay-link.js";
-import { type Conversation, type TailEntry, unplaced } from "./state.js";
+import type { ConversationRow } from "./rows.js";
+import { type ClientState, type Conversation, type TailEntry, unplaced } from "./state.js";
 
 /** How long entries that everybody has may wait for others to share their append. */
 const BATCH_MS = 2_000;
@@ -33,6 +35,9 @@ const OPENING_MS = 1_500;
 /** Entries on their way on one channel; more wait here, where they take no buffer twice. */
 const MAX_UNACKNOWLEDGED = 64;
 
+/** How often to look whether all is sent. */
+const SETTLE_MS = 50;
+
 /** Refusals that speak of the entries and not of the relay's state. */
 const ABOUT_ENTRIES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "bad_signature",
@@ -42,6 +47,13 @@ const ABOUT_ENTRIES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "out_of_order",
   "unknown_device",
 ]);
+
+/**
+ * With whom the entries of a conversation are exchanged directly: all members of a small one, and of
+ * any the own other devices.
+ */
+export const meshed = (state: ClientState, row: ConversationRow): readonly UserId[] =>
+  row.members.length > MESH_MEMBERS ? [state.self.userId] : row.members.map(({ userId }) => userId);
 
 /** What is going on with one conversation's entries; all of it can be found out again. */
 interface Course {
@@ -109,10 +121,24 @@ export class Delivery {
     for (const conversation of this.#core.state.conversations.values()) this.push(conversation);
   }
 
+  /** Resolves when nothing own waits for its place, or after a while; true where nothing does. */
+  async settled(conversation: Conversation, ms: number): Promise<boolean> {
+    const { clock, state } = { ...this.#core.ports, state: this.#core.state };
+    const until = clock.monotonic() + ms;
+    while (unplaced(conversation, state.self.deviceId).length > 0) {
+      if (clock.monotonic() >= until) return false;
+      await new Promise<void>((resolve) => void clock.after(SETTLE_MS, resolve));
+    }
+    return true;
+  }
+
   /** Sends what can be sent now, and sets a timer for the rest. To be called when anything changed. */
   push(conversation: Conversation): void {
     const id = conversation.row.conversationId;
-    const entries = unplaced(conversation, this.#core.state.self.deviceId);
+    // Who has left a group keeps what was not sent in time: nobody would take it.
+    const entries = this.#core.state.own(conversation.row)
+      ? unplaced(conversation, this.#core.state.self.deviceId)
+      : [];
     const course = this.#course(id);
     course.timer?.cancel();
     course.timer = null;
@@ -182,19 +208,20 @@ export class Delivery {
     const { row } = conversation;
     const { deviceId } = this.#core.state.self;
     const now = this.#core.ports.clock.monotonic();
-    for (const { userId } of row.members) {
+    for (const userId of meshed(this.#core.state, row)) {
       for (const link of this.#links.open(userId)) {
         const sent = course.sent.get(link.peer.deviceId) ?? new Map<number, number>();
         course.sent.set(link.peer.deviceId, sent);
-        for (const { n, payload, heldBy } of entries) {
+        for (const { n, ttl, payload, heldBy } of entries) {
           if (sent.size >= MAX_UNACKNOWLEDGED) break;
           if (sent.has(n) || heldBy.some((holder) => holder.deviceId === link.peer.deviceId))
             continue;
           sent.set(n, now);
           const signature = this.#key.sign(
-            entryBytes(row.conversationId, deviceId, { n, ttl: 0, payload }),
+            entryBytes(row.conversationId, deviceId, { n, ttl, payload }),
           );
-          link.send({ type: "entry", conversationId: row.conversationId, n, payload, signature });
+          const { conversationId } = row;
+          link.send({ type: "entry", conversationId, n, ttl, payload, signature });
         }
       }
     }
@@ -208,6 +235,8 @@ export class Delivery {
     now: number,
   ): { at: number; held: boolean } {
     const seen = course.seen.get(entry.n) ?? now;
+    // However many there are, the relay is told once.
+    if (conversation.row.members.length > MESH_MEMBERS) return { at: now, held: false };
     let held = true;
     let anybody = false;
     // Whoever wrote the first of what waits brings it all: the others leave them the time to.

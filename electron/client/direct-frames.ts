@@ -20,7 +20,14 @@ export const directFrames = frameFamily({
   /** An entry of the sending device, signed over `entryBytes`. Answer: `stored` or `declined`. */
   entry: [
     1,
-    { conversationId, n, payload: bytes(MAX_PAYLOAD_BYTES), signature: fixed(SIGNATURE_BYTES) },
+    {
+      conversationId,
+      n,
+      /** Seconds until it disappears; 0 for never. */
+      ttl: uint(0xffff_ffff),
+      payload: bytes(MAX_PAYLOAD_BYTES),
+      signature: fixed(SIGNATURE_BYTES),
+    },
   ],
   /** These entries are on disk here. */
   stored: [2, { conversationId, ns: list(n, MAX_ENTRIES) }],

@@ -37,16 +37,24 @@ export class DirectLinks {
   readonly #pauses = new Map<DeviceId, Pause>();
   #iceServers: readonly IceServer[] = [];
   #enabled: boolean;
+  readonly #welcome: (user: UserId) => boolean;
 
   constructor(
     ports: ClientPorts,
-    options: { readonly key: DeviceKey; readonly self: DeviceId; readonly enabled: boolean },
+    options: {
+      readonly key: DeviceKey;
+      readonly self: DeviceId;
+      readonly enabled: boolean;
+      /** Whether that user's devices may have channels here. */
+      readonly welcome: (user: UserId) => boolean;
+    },
     events: DirectLinksEvents,
   ) {
     this.#ports = ports;
     this.#key = options.key;
     this.#self = options.self;
     this.#enabled = options.enabled;
+    this.#welcome = options.welcome;
     this.#events = events;
   }
 
@@ -106,6 +114,11 @@ export class DirectLinks {
     link.signal(signal);
   }
 
+  /** To one user: they are not wanted any more. */
+  closeAll(user: UserId): void {
+    for (const link of this.all) if (link.peer.userId === user) link.close("unwanted");
+  }
+
   close(): void {
     for (const link of this.all) link.close("closing");
   }
@@ -114,7 +127,8 @@ export class DirectLinks {
     const known = this.#links.get(from.deviceId);
     if (known && sameBytes(known.session, signal.session)) return known;
     if (signal.kind !== "offer" || signal.index !== 0) return null;
-    if (!this.enabled || (!known && this.#links.size >= MAX_LINKS)) {
+    const room = known !== undefined || this.#links.size < MAX_LINKS;
+    if (!this.enabled || !room || !this.#welcome(from.userId)) {
       this.#send(from.deviceId, { ...signal, kind: "refuse", data: new Uint8Array() });
       return null;
     }

@@ -5,7 +5,7 @@ import { MAX_ENTRIES } from "../../shared/limits.js";
 import { entryBytes } from "../../shared/protocol.js";
 import type { Timer } from "../../shared/runtime.js";
 import type { Core } from "./core.js";
-import type { Delivery } from "./delivery.js";
+import { type Delivery, meshed } from "./delivery.js";
 import type { DirectFrame } from "./direct-frames.js";
 import type { DirectLink } from "./direct-link.js";
 import type { DirectLinks } from "./direct-links.js";
@@ -56,7 +56,8 @@ export class DirectPath {
 
   /** This conversation is in use: have channels to those who are online. */
   reach(conversation: Conversation): void {
-    for (const { userId } of conversation.row.members) {
+    for (const userId of meshed(this.#core.state, conversation.row)) {
+      if (this.#core.state.isBlocked(userId)) continue;
       for (const deviceId of this.#presence.devices(userId) ?? []) {
         this.#links.want({ userId, deviceId });
       }
@@ -144,7 +145,7 @@ export class DirectPath {
   }
 
   async #receive(link: DirectLink, frame: EntryFrame): Promise<void> {
-    const { conversationId, n, payload, signature } = frame;
+    const { conversationId, n, ttl, payload, signature } = frame;
     const { userId, deviceId } = link.peer;
     let conversation = this.#memberOf(link, conversationId);
     if (!conversation && !this.#core.state.conversations.has(conversationId)) {
@@ -157,14 +158,14 @@ export class DirectPath {
       n > 0 &&
       this.#core.ports.crypto.verify(
         link.publicKey,
-        entryBytes(conversationId, deviceId, { n, ttl: 0, payload }),
+        entryBytes(conversationId, deviceId, { n, ttl, payload }),
         signature,
       );
     if (!conversation || !genuine) {
       link.send({ type: "declined", conversationId, n });
       return;
     }
-    const entry = { userId, deviceId, n, payload, signature };
+    const entry = { userId, deviceId, n, ttl, payload, signature };
     await this.#core.journal.run(() => addDirect(this.#core, conversationId, entry));
     // Not awaited: entries that follow are stored meanwhile and share the write.
     this.#core.journal.flush().then(
@@ -199,6 +200,9 @@ export class DirectPath {
   #memberOf(link: DirectLink, id: ConversationId): Conversation | undefined {
     const conversation = this.#core.state.conversations.get(id);
     const member = conversation?.row.members.some(({ userId }) => userId === link.peer.userId);
-    return member ? conversation : undefined;
+    // Of a group that this user has left nothing is taken any more.
+    return member && conversation && this.#core.state.own(conversation.row)
+      ? conversation
+      : undefined;
   }
 }

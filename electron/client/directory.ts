@@ -2,38 +2,63 @@
 import type { ConversationId } from "../../shared/ids.js";
 import type { Write } from "../../shared/key-value.js";
 import type { ConversationState } from "../../shared/protocol.js";
+import { FLAGS } from "./content.js";
 import { announce, type Core, putConversation, putStamp, reachStamp } from "./core.js";
 import type { Change } from "./journal.js";
+import { membershipWrites } from "./membership.js";
 import { moveMember } from "./receipts.js";
-import { draftRow, keys, type MemberRow, personRow } from "./rows.js";
+import {
+  type ConversationRow,
+  draftRow,
+  flagRow,
+  keys,
+  type MemberRow,
+  personRow,
+} from "./rows.js";
+import { type Conversation, newConversation } from "./state.js";
 
 /**
  * A conversation as the relay has it: makes it known, or notes how far its log has come. The cursors
  * of one that was known are moved by {@link moveMember}, which sees what they pass over.
  */
-export function meet(core: Core, told: ConversationState, stamp?: number): Change<void> {
+export async function meet(
+  core: Core,
+  told: ConversationState,
+  stamp?: number,
+): Promise<Change<void>> {
   const { state } = core;
-  const known = state.conversations.get(told.conversationId);
-  const cursors = told.members.map(
-    ({ userId, deliveredUpTo, readUpTo }): MemberRow => ({ userId, deliveredUpTo, readUpTo }),
+  const { conversationId, kind } = told;
+  const known = state.conversations.get(conversationId);
+  const members = told.members.map(
+    ({ userId, deliveredUpTo, readUpTo, admin }): MemberRow => ({
+      ...{ userId, deliveredUpTo, readUpTo, admin },
+    }),
   );
-  const self = cursors.find((member) => member.userId === state.self.userId);
-  const row = known
+  const self = members.find((member) => member.userId === state.self.userId);
+  const newer = !known || told.epoch > known.row.epoch || kind !== "group";
+  const row: ConversationRow = known
     ? {
         ...known.row,
         head: Math.max(known.row.head, told.head),
-        members: merged(known.row.members, cursors),
+        ...(newer && {
+          members: merged(known.row.members, members),
+          epoch: told.epoch,
+          restricted: told.restricted,
+        }),
       }
     : {
-        conversationId: told.conversationId,
-        kind: told.kind,
-        members: cursors,
+        ...{ conversationId, kind, members },
         head: told.head,
         upTo: 0,
         readUpTo: self?.readUpTo ?? 0,
         nextN: 1,
         unread: 0,
+        mentioned: false,
         activity: core.ports.clock.now(),
+        epoch: told.epoch,
+        restricted: told.restricted,
+        orphans: 0,
+        accepted: false,
       };
   const people = told.members.filter(({ userId, handle, displayName }) => {
     const before = state.people.get(userId);
@@ -44,24 +69,45 @@ export function meet(core: Core, told: ConversationState, stamp?: number): Chang
     key: keys.person(userId),
     value: personRow.encode({ handle, displayName }),
   }));
+  const conversation = known ?? newConversation(row);
+  if (!known) await recall(core, conversation);
   return {
-    writes: [...writes, putConversation(row), ...putStamp(core, stamp)],
+    writes: [
+      ...writes,
+      putConversation(row),
+      ...(newer ? membershipWrites(row) : []),
+      ...putStamp(core, stamp),
+    ],
     apply() {
       reachStamp(core, stamp);
       for (const { userId, handle, displayName } of people) {
         state.people.set(userId, { handle, displayName });
       }
-      const conversation = known ?? { row, tail: [], newest: null, draft: "", heardUpTo: 0 };
       conversation.row = row;
-      state.conversations.set(told.conversationId, conversation);
+      state.conversations.set(conversationId, conversation);
       announce(core, conversation);
     },
   };
 }
 
+/** What another device has set for a conversation can be known before the conversation is. */
+async function recall(core: Core, conversation: Conversation): Promise<void> {
+  const { store } = core.ports;
+  const { conversationId } = conversation.row;
+  const draft = await store.get(keys.draft(conversationId));
+  if (draft) conversation.draft = draftRow.decode(draft);
+  for (const flag of FLAGS) {
+    const stored = await store.get(keys.flag(conversationId, flag));
+    if (stored) conversation.flags.set(flag, flagRow.decode(stored));
+  }
+}
+
 /** Those of the relay, with the cursors of those that were known left for `moveMember`. */
 const merged = (before: readonly MemberRow[], told: readonly MemberRow[]): MemberRow[] =>
-  told.map((member) => before.find((known) => known.userId === member.userId) ?? member);
+  told.map((member) => {
+    const known = before.find(({ userId }) => userId === member.userId);
+    return known ? { ...known, admin: member.admin } : member;
+  });
 
 /** {@link meet}, then every cursor. */
 export async function meetWithCursors(
@@ -70,10 +116,21 @@ export async function meetWithCursors(
   stamp?: number,
 ): Promise<void> {
   await core.journal.run(() => meet(core, told));
-  for (const member of told.members) {
+  for (const member of changedCursors(core, told)) {
     await core.journal.run(() => moveMember(core, told.conversationId, member));
   }
   if (stamp !== undefined) await core.journal.run(() => reach(core, stamp));
+}
+
+/** A group has a thousand members, most of whom have not moved. */
+function changedCursors(core: Core, told: ConversationState): ConversationState["members"] {
+  const known = new Map(
+    core.state.conversation(told.conversationId).row.members.map((row) => [row.userId, row]),
+  );
+  return told.members.filter(({ userId, deliveredUpTo, readUpTo }) => {
+    const row = known.get(userId);
+    return row && (row.deliveredUpTo < deliveredUpTo || row.readUpTo < readUpTo);
+  });
 }
 
 /** The position alone, when what it stands for is stored. */
@@ -90,15 +147,14 @@ export const forgetStamp = (core: Core): Change<void> => ({
   },
 });
 
+/** What is typed, on this device; the other devices are told when typing pauses. */
 export function setDraft(core: Core, conversationId: ConversationId, text: string): Change<void> {
   const conversation = core.state.conversation(conversationId);
-  const key = keys.draft(conversationId);
+  const row = { writing: conversation.draft?.writing ?? "", text };
   return {
-    writes: [
-      text === "" ? { type: "del", key } : { type: "put", key, value: draftRow.encode(text) },
-    ],
+    writes: [{ type: "put", key: keys.draft(conversationId), value: draftRow.encode(row) }],
     apply() {
-      conversation.draft = text;
+      conversation.draft = row;
       announce(core, conversation);
     },
   };

@@ -1,11 +1,15 @@
 /** A client that has an account: its parts, and what passes between them. */
 import type { ConnectionState } from "../../shared/client-api.js";
+import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
+import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
 import type { Core } from "./core.js";
 import { Delivery } from "./delivery.js";
 import { Devices } from "./devices.js";
 import { DirectLinks } from "./direct-links.js";
 import { DirectPath } from "./direct-path.js";
+import { meetWithCursors } from "./directory.js";
+import { Disappearing } from "./disappearing.js";
 import { HandIn } from "./hand-in.js";
 import type { DeviceKey } from "./ports.js";
 import { PresenceBook } from "./presence.js";
@@ -26,14 +30,17 @@ export class Engine {
   readonly #sync: Sync;
   readonly #reports: Reports;
   readonly #handIn: HandIn;
+  readonly #disappearing: Disappearing;
+  readonly #relay: RelayLink;
 
   constructor(core: Core, relay: RelayLink, key: DeviceKey, connectionChanged: () => void) {
     this.#core = core;
+    this.#relay = relay;
     const { deviceId } = core.state.self;
     const enabled = core.state.settings.directEnabled;
     this.links = new DirectLinks(
       core.ports,
-      { key, self: deviceId, enabled },
+      { key, self: deviceId, enabled, welcome: (user) => !core.state.isBlocked(user) },
       {
         sendSignal: async (to, payload) => {
           await relay.request("signal", { deviceId: to, payload });
@@ -72,9 +79,25 @@ export class Engine {
       typing: this.typing,
     });
     this.#handIn.start();
+    this.#disappearing = new Disappearing(core);
+  }
+
+  /** What follows the user to all devices is carried by the notes. */
+  async #openNotes(): Promise<void> {
+    const { state, ports } = this.#core;
+    if (state.notes) return;
+    try {
+      const { userId } = state.self;
+      const { conversation } = await this.#relay.request("openConversation", { userId });
+      await meetWithCursors(this.#core, conversation);
+    } catch (error) {
+      ports.log.info("the notes are not open yet", { code: DovetailError.from(error).code });
+    }
   }
 
   connected(welcome: Welcome): void {
+    void this.#disappearing.see(welcome.now);
+    void this.#openNotes();
     this.links.useIceServers(welcome.iceServers);
     this.presence.forget();
     this.#sync.connected();
@@ -117,6 +140,22 @@ export class Engine {
     this.#reports.report(id);
   }
 
+  /** Asks the relay how the conversation is now, and fetches what is new of it. */
+  async level(id: ConversationId): Promise<void> {
+    await this.#sync.learn(id);
+    await this.#sync.fetched(id);
+  }
+
+  /** The cursors of a large group are not told of; without the relay they stay as they are known. */
+  async refresh({ row }: Conversation): Promise<void> {
+    if (row.members.length <= MAX_RECEIPT_MEMBERS || !this.#relay.connected) return;
+    await this.#sync.learn(row.conversationId);
+  }
+
+  settled(conversation: Conversation, ms: number): Promise<boolean> {
+    return this.#delivery.settled(conversation, ms);
+  }
+
   directState(): ConnectionState["direct"] {
     return this.links.all.map(({ peer, state }) => ({
       handle: this.#handle(peer.userId),
@@ -126,6 +165,7 @@ export class Engine {
   }
 
   async close(): Promise<void> {
+    this.#disappearing.close();
     this.#handIn.close();
     this.direct.close();
     this.links.close();

@@ -1,40 +1,25 @@
 /** The changes that bring entries into the profile and move them to their place in the log. */
-import type { Message } from "../../shared/client-api.js";
 import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.js";
 import type { Write } from "../../shared/key-value.js";
-import { decodeContent, encodeContent } from "./content.js";
-import {
-  announce,
-  type Core,
-  putConversation,
-  putStamp,
-  putTail,
-  reachStamp,
-  unchanged,
-} from "./core.js";
+import { MAX_HOLDERS } from "../../shared/limits.js";
+import { isMembershipN } from "../../shared/membership.js";
+import type { Membership } from "../../shared/protocol.js";
+import { type Body, encodeContent } from "./content.js";
+import { announce, type Core, putStamp, putTail, reachStamp, unchanged } from "./core.js";
+import { type Found, type Logged, logAt } from "./find.js";
 import type { Change } from "./journal.js";
-import {
-  type ConversationRow,
-  clockRow,
-  keys,
-  type LogRow,
-  logRow,
-  MAX_UNREAD,
-  originRow,
-} from "./rows.js";
-import {
-  type Conversation,
-  insert,
-  readTail,
-  remove,
-  replace,
-  sameOrigin,
-  type TailEntry,
-} from "./state.js";
-import { logMessage, tailMessage } from "./views.js";
+import { Revision } from "./revision.js";
+import { clockRow, keys, type LogRow, logRow, originRow } from "./rows.js";
+import { type Conversation, readTail, replace, sameOrigin, type TailEntry } from "./state.js";
+import { messageOf } from "./views.js";
 
-/** Queues an own text: durable in one batch with the history before anybody hears of it. */
-export function addOwn(core: Core, conversationId: ConversationId, text: string): Change<Message> {
+/** Queues an own entry: durable in one batch with the history before anybody hears of it. */
+export async function addOwn(
+  core: Core,
+  conversationId: ConversationId,
+  body: Body,
+  ttl = 0,
+): Promise<Change<Origin>> {
   const { state } = core;
   const conversation = state.conversation(conversationId);
   const { userId, deviceId } = state.self;
@@ -42,39 +27,31 @@ export function addOwn(core: Core, conversationId: ConversationId, text: string)
   const n = conversation.row.nextN;
   const clock = core.hlc.next();
   const entry = readTail({
-    userId,
-    deviceId,
-    n,
+    ...{ userId, deviceId, n, ttl, at },
     seq: 0,
-    at,
     direct: false,
     floor: "none",
     read: true,
     signature: null,
     heldBy: [],
-    payload: encodeContent({ clock, sentAt: at, text }),
+    marks: null,
+    payload: encodeContent({ clock, sentAt: at, body }),
   });
-  const activity = Math.max(conversation.row.activity, at);
-  const row = { ...conversation.row, nextN: n + 1, activity };
+  const revision = new Revision(core, conversation);
+  revision.row = { ...revision.row, nextN: n + 1, accepted: true };
+  await revision.add(entry);
   return {
-    writes: [
-      putConversation(row),
-      putTail(conversationId, entry),
-      { type: "put", key: keys.clock, value: clockRow.encode(clock) },
-    ],
+    writes: [...revision.writes, { type: "put", key: keys.clock, value: clockRow.encode(clock) }],
     apply() {
-      conversation.row = row;
-      insert(conversation.tail, entry);
-      const message = tailMessage(state, row, entry);
-      core.events.emit("message.added", message);
-      announce(core, conversation);
-      return message;
+      revision.apply();
+      return { deviceId, n };
     },
   };
 }
 
 export interface DirectEntry extends Origin {
   readonly userId: UserId;
+  readonly ttl: number;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -96,34 +73,20 @@ export async function addDirect(
   ) {
     return unchanged(undefined);
   }
-  const at = core.ports.clock.now();
-  const own = entry.userId === state.self.userId;
   const added = readTail({
     ...entry,
     seq: 0,
-    at,
+    at: core.ports.clock.now(),
     direct: true,
     floor: "none",
-    read: own,
+    read: entry.userId === state.self.userId,
     heldBy: [],
+    marks: null,
   });
-  const row = {
-    ...conversation.row,
-    unread: Math.min(MAX_UNREAD, conversation.row.unread + (own ? 0 : 1)),
-    activity: Math.max(conversation.row.activity, at),
-  };
-  return {
-    writes: [putConversation(row), putTail(conversationId, added)],
-    // Shown at once, acknowledged when flushed.
-    durable: false,
-    apply() {
-      conversation.row = row;
-      insert(conversation.tail, added);
-      core.hlc.see(added.content.clock);
-      core.events.emit("message.added", tailMessage(state, row, added));
-      announce(core, conversation);
-    },
-  };
+  const revision = new Revision(core, conversation);
+  await revision.add(added);
+  // Shown at once, acknowledged when flushed.
+  return { writes: revision.writes, durable: false, apply: () => revision.apply() };
 }
 
 /** An entry as the relay tells of it; without payload where this device has it already. */
@@ -131,134 +94,111 @@ export interface RelayEntry extends Origin {
   readonly seq: number;
   readonly at: number;
   readonly userId?: UserId;
+  readonly ttl?: number;
+  readonly membership?: Membership | null;
   readonly payload?: Uint8Array;
 }
-
-/** Where one entry of the relay leads. */
-type Step =
-  | {
-      readonly kind: "next";
-      readonly seq: number;
-      readonly row: LogRow;
-      readonly pending: TailEntry | undefined;
-    }
-  | { readonly kind: "later"; readonly placed: TailEntry };
 
 /**
  * Appends entries to the stored log as far as they follow it without a hole, moving those that
  * stood in the tail. Beyond a hole only the head is noted; the caller sees `row.head > row.upTo` and
  * fetches what is missing. Entries that are stored already are passed over.
  */
-export function addSequenced(
+export async function addSequenced(
   core: Core,
   conversationId: ConversationId,
   entries: readonly RelayEntry[],
   stamp?: number,
-): Change<void> {
+): Promise<Change<void>> {
   const { state } = core;
   const conversation = state.conversation(conversationId);
-  const self = state.self;
-  let row: ConversationRow = conversation.row;
-  const steps: Step[] = [];
+  const revision = new Revision(core, conversation);
   const placed = new Set<TailEntry>();
+  let steps = 0;
   for (const entry of entries) {
-    if (entry.seq <= row.upTo) continue;
+    if (entry.seq <= revision.row.upTo) continue;
     const pending = conversation.tail.find((known) => sameOrigin(known, entry));
-    row = { ...row, head: Math.max(row.head, entry.seq) };
+    revision.row = { ...revision.row, head: Math.max(revision.row.head, entry.seq) };
     const userId = pending?.userId ?? entry.userId;
     const payload = entry.payload ?? pending?.payload;
-    if (entry.seq > row.upTo + 1 || !userId || !payload) {
-      if (pending) steps.push({ kind: "later", placed: { ...pending, seq: entry.seq } });
+    if (entry.seq > revision.row.upTo + 1 || !userId || !payload) {
+      if (pending) {
+        revision.placeLater(readTail({ ...pending, seq: entry.seq }));
+        steps++;
+      }
       continue;
     }
-    const { readUpTo } = row;
-    row = follow(row, entry, userId === self.userId, pending);
+    const { readUpTo } = revision.row;
+    await revision.place(entry.seq, placedRow(entry, userId, payload, pending), pending);
+    steps++;
     if (pending) placed.add(pending);
-    if (row.readUpTo > readUpTo) {
-      // It stands at the end of the log, so what is unread stands after it: in the tail.
-      const unread = conversation.tail.filter(
-        (known) => known.userId !== self.userId && !known.read && !placed.has(known),
-      );
-      row = { ...row, unread: Math.min(MAX_UNREAD, unread.length) };
+    if (revision.row.readUpTo > readUpTo) revision.countUnread(placed);
+    if (entry.deviceId === state.self.deviceId && !isMembershipN(entry.n)) {
+      // An own entry that this profile may not know: it was restored from an older copy.
+      const nextN = Math.max(revision.row.nextN, entry.n + 1);
+      revision.row = { ...revision.row, nextN };
     }
-    if (entry.deviceId === self.deviceId) {
-      // An own entry that this profile does not know: it was restored from an older copy.
-      row = { ...row, nextN: Math.max(row.nextN, entry.n + 1) };
-    }
-    const { deviceId, n, at } = entry;
-    const direct = pending?.direct ?? false;
-    const floor = pending?.floor ?? "none";
-    steps.push({
-      kind: "next",
-      seq: entry.seq,
-      row: { userId, deviceId, n, at, direct, floor, payload },
-      pending,
-    });
   }
-  if (row === conversation.row && steps.length === 0) {
+  if (revision.row === conversation.row && steps === 0) {
     return { writes: putStamp(core, stamp), durable: false, apply: () => reachStamp(core, stamp) };
   }
-  const writes = steps.flatMap((step) => writesOf(conversationId, step));
   return {
-    writes: [...writes, putConversation(row), ...putStamp(core, stamp)],
+    writes: [...revision.writes, ...putStamp(core, stamp)],
     // The relay has them for certain, and the position that asks for them again is lost with them.
     durable: false,
     apply() {
-      conversation.row = row;
       reachStamp(core, stamp);
-      for (const step of steps) {
-        if (step.kind === "later") {
-          replace(conversation.tail, step.placed);
-          core.events.emit("message.updated", tailMessage(state, row, step.placed));
-          continue;
-        }
-        if (step.pending) remove(conversation.tail, step.pending);
-        conversation.newest = step.row;
-        if (step.row.userId !== self.userId) conversation.heardUpTo = step.seq;
-        const message = logMessage(state, row, step.seq, step.row);
-        core.hlc.see(decodeContent(step.row.payload, step.row.at).clock);
-        core.events.emit(step.pending ? "message.updated" : "message.added", message);
-      }
-      announce(core, conversation);
+      revision.apply();
     },
   };
 }
 
-/** The conversation after the entry that follows its stored log. */
-function follow(
-  row: ConversationRow,
-  entry: RelayEntry,
-  mine: boolean,
+const placedRow = (
+  { deviceId, n, at, ttl, membership }: RelayEntry,
+  userId: UserId,
+  payload: Uint8Array,
   pending: TailEntry | undefined,
-): ConversationRow {
-  // Read while it stood in the tail: now the cursor can say so.
-  const readUpTo = !mine && pending?.read ? Math.max(row.readUpTo, entry.seq) : row.readUpTo;
-  const counted = Number(!mine && pending !== undefined && !pending.read);
-  const unread = row.unread - counted + Number(!mine && entry.seq > readUpTo);
+): LogRow => ({
+  ...{ userId, deviceId, n, at, payload },
+  ttl: ttl ?? pending?.ttl ?? 0,
+  direct: pending?.direct ?? false,
+  floor: pending?.floor ?? "none",
+  marks: null,
+  membership: membership ?? null,
+});
+
+/**
+ * The relay has nothing for this user between what is stored here and that place: it keeps no more,
+ * or the user was not a member.
+ */
+export function skipTo(core: Core, conversationId: ConversationId, upTo: number): Change<void> {
+  const conversation = core.state.conversation(conversationId);
+  if (upTo <= conversation.row.upTo) return unchanged(undefined);
+  const revision = new Revision(core, conversation);
+  revision.row = { ...revision.row, upTo, head: Math.max(revision.row.head, upTo) };
   return {
-    ...row,
-    upTo: entry.seq,
-    readUpTo,
-    unread: Math.max(0, Math.min(MAX_UNREAD, unread)),
-    activity: pending ? row.activity : Math.max(row.activity, entry.at),
+    writes: revision.writes,
+    durable: false,
+    apply() {
+      conversation.newest = null;
+      revision.apply();
+    },
   };
 }
 
-const putLog = (conversationId: ConversationId, seq: number, row: LogRow): Write => ({
+const putLog = (conversationId: ConversationId, { seq, row, shown }: Logged): Write => ({
   type: "put",
-  key: keys.log(conversationId, seq),
+  key: shown ? keys.shown(conversationId, seq) : keys.quiet(conversationId, seq),
   value: logRow.encode(row),
 });
 
-function writesOf(conversationId: ConversationId, step: Step): Write[] {
-  if (step.kind === "later") return [putTail(conversationId, step.placed)];
-  const { seq, row, pending } = step;
-  const writes: Write[] = [
-    putLog(conversationId, seq, row),
-    { type: "put", key: keys.origin(conversationId, row), value: originRow.encode(seq) },
-  ];
-  if (pending) writes.push({ type: "del", key: keys.tail(conversationId, pending) });
-  return writes;
+/** Tells of a change of a message, if it is one that is shown. */
+export function tell(core: Core, conversation: Conversation, found: Found): void {
+  const { state, events } = core;
+  const entry = found.kind === "log" ? found.row : found.entry;
+  const shown = found.kind === "log" ? found.shown : found.entry.shown;
+  if (!shown || state.isHidden(conversation.row, entry)) return;
+  events.emit("message.updated", messageOf(state, conversation, found));
 }
 
 /** A device told directly that it has stored own entries. */
@@ -275,6 +215,7 @@ export async function holdOwn(
   const held = conversation.tail
     .filter((entry) => entry.deviceId === deviceId && ns.includes(entry.n))
     .filter((entry) => !entry.heldBy.some((known) => known.deviceId === holder.deviceId))
+    .filter((entry) => entry.heldBy.length < MAX_HOLDERS)
     .map((entry): TailEntry => {
       const heldBy = [...entry.heldBy, holder];
       const everybody = others.every((userId) => heldBy.some((known) => known.userId === userId));
@@ -290,18 +231,19 @@ export async function holdOwn(
   return {
     writes: [
       ...held.map((entry) => putTail(conversationId, entry)),
-      ...logged.map(({ seq, row }) => putLog(conversationId, seq, row)),
+      ...logged.map((each) => putLog(conversationId, each)),
     ],
     // What is lost of this is told again, by the direct channel or by a cursor.
     durable: false,
     apply() {
       for (const entry of held) {
         replace(conversation.tail, entry);
-        core.events.emit("message.updated", tailMessage(state, conversation.row, entry));
+        tell(core, conversation, { kind: "tail", entry });
       }
-      for (const { seq, row } of logged) {
-        if (seq === conversation.row.upTo) conversation.newest = row;
-        core.events.emit("message.updated", logMessage(state, conversation.row, seq, row));
+      for (const each of logged) {
+        if (each.seq === conversation.row.upTo) conversation.newest = each.row;
+        if (each.seq === conversation.lastShown?.seq) conversation.lastShown = each;
+        tell(core, conversation, each);
       }
       if (held.length + logged.length > 0) announce(core, conversation);
     },
@@ -313,16 +255,17 @@ async function loggedOwn(
   core: Core,
   { row: { conversationId }, tail }: Conversation,
   ns: readonly number[],
-): Promise<{ seq: number; row: LogRow }[]> {
+): Promise<Logged[]> {
   const { deviceId } = core.state.self;
-  const found: { seq: number; row: LogRow }[] = [];
+  const found: Logged[] = [];
   for (const n of ns) {
     if (tail.some((entry) => sameOrigin(entry, { deviceId, n }))) continue;
     const at = await core.ports.store.get(keys.origin(conversationId, { deviceId, n }));
     const seq = at ? originRow.decode(at) : 0;
-    const stored = seq > 0 && (await core.ports.store.get(keys.log(conversationId, seq)));
-    const row = stored ? logRow.decode(stored) : null;
-    if (row?.floor === "none") found.push({ seq, row: { ...row, floor: "delivered" } });
+    const logged = seq > 0 ? await logAt(core, conversationId, seq) : null;
+    if (logged?.row.floor === "none") {
+      found.push({ ...logged, row: { ...logged.row, floor: "delivered" } });
+    }
   }
   return found;
 }

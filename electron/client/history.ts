@@ -1,10 +1,11 @@
 /** Pages of a conversation, wherever in its history. */
 import type { Message, ValidParams } from "../../shared/client-api.js";
 import type { Core } from "./core.js";
+import { type Found, find } from "./find.js";
 import { locate } from "./receipts.js";
 import { keys, logRow, seqOfKey } from "./rows.js";
-import type { Conversation } from "./state.js";
-import { logMessage, tailMessage } from "./views.js";
+import type { Conversation, sameOrigin } from "./state.js";
+import { expiryOf, messageOf } from "./views.js";
 
 /**
  * Costs the same whether the conversation has a hundred messages or a million.
@@ -12,41 +13,125 @@ import { logMessage, tailMessage } from "./views.js";
  */
 export async function listMessages(
   core: Core,
-  { conversationId, before, after, limit }: ValidParams<"messages.list">,
+  { conversationId, before, after, around, limit }: ValidParams<"messages.list">,
 ): Promise<Message[]> {
   const conversation = core.state.conversation(conversationId);
-  const { tail } = conversation;
+  if (around !== undefined) {
+    const half = Math.floor(limit / 2);
+    const at = await locate(core, conversation, around);
+    const earlier = await pageBefore(core, conversation, at, half);
+    const later = await pageAfter(core, conversation, earlierOf(at), limit - earlier.length);
+    return [...earlier, ...later].map((found) => messageOf(core.state, conversation, found));
+  }
+  let page: Found[];
   if (after !== undefined) {
-    const { seq, index } = await locate(core, conversation, after);
-    const logged = await logPage(core, conversation, seq + 1, seq + limit);
-    const rest = tail.slice(index + 1, index + 1 + limit - logged.length);
-    return [...logged, ...rest.map((entry) => tailMessage(core.state, conversation.row, entry))];
+    page = await pageAfter(core, conversation, await locate(core, conversation, after), limit);
+  } else {
+    const end = { seq: conversation.row.upTo + 1, index: conversation.tail.length };
+    const at = before === undefined ? end : await locate(core, conversation, before);
+    page = await pageBefore(core, conversation, at, limit);
   }
-  const end = { seq: conversation.row.upTo, index: tail.length };
-  if (before !== undefined) {
-    const at = await locate(core, conversation, before);
-    end.seq = at.index < 0 ? at.seq - 1 : at.seq;
-    end.index = Math.max(at.index, 0);
-  }
-  const newest = tail.slice(Math.max(0, end.index - limit), end.index);
-  const logged = await logPage(core, conversation, end.seq - (limit - newest.length) + 1, end.seq);
-  return [...logged, ...newest.map((entry) => tailMessage(core.state, conversation.row, entry))];
+  return page.map((found) => messageOf(core.state, conversation, found));
 }
 
-async function logPage(
+/** In the log: `seq`, with −1 for `index`. In the tail: `index`, with the end of the log for `seq`. */
+interface Place {
+  readonly seq: number;
+  readonly index: number;
+}
+
+/** Just before it, so that it is the first of what stands after. */
+const earlierOf = ({ seq, index }: Place): Place =>
+  index < 0 ? { seq: seq - 1, index } : { seq, index: index - 1 };
+
+async function pageAfter(
   core: Core,
-  { row }: Conversation,
-  first: number,
-  last: number,
-): Promise<Message[]> {
-  const from = Math.max(1, first);
-  const to = Math.min(last, row.upTo);
-  if (from > to) return [];
-  const rows = await core.ports.store.range({
-    from: keys.log(row.conversationId, from),
-    to: keys.log(row.conversationId, to + 1),
+  conversation: Conversation,
+  { seq, index }: Place,
+  limit: number,
+): Promise<Found[]> {
+  const { conversationId, upTo } = conversation.row;
+  const logged: Found[] = [];
+  for (let from = seq + 1; logged.length < limit && from <= upTo; ) {
+    const rows = await core.ports.store.range({
+      from: keys.shown(conversationId, from),
+      to: keys.shown(conversationId, upTo + 1),
+      limit: limit - logged.length,
+    });
+    if (rows.length === 0) break;
+    logged.push(...visible(core, conversation, rows.map(loggedOf)));
+    from = seqOfKey((rows.at(-1) as { key: string }).key) + 1;
+  }
+  const waiting = visible(core, conversation, tailOf(conversation, index + 1));
+  return [...logged, ...waiting.slice(0, limit - logged.length)];
+}
+
+async function pageBefore(
+  core: Core,
+  conversation: Conversation,
+  { seq, index }: Place,
+  limit: number,
+): Promise<Found[]> {
+  const { conversationId, upTo } = conversation.row;
+  const inTail = index >= 0;
+  const waiting = inTail ? visible(core, conversation, tailOf(conversation, 0, index)) : [];
+  const page = limit > 0 ? waiting.slice(-limit) : [];
+  for (let to = inTail ? upTo + 1 : seq; page.length < limit && to > 1; ) {
+    const rows = await core.ports.store.range({
+      from: keys.shown(conversationId, 0),
+      to: keys.shown(conversationId, to),
+      reverse: true,
+      limit: limit - page.length,
+    });
+    const last = rows.at(-1);
+    if (!last) break;
+    page.unshift(...visible(core, conversation, rows.map(loggedOf).reverse()));
+    to = seqOfKey(last.key);
+  }
+  return page;
+}
+
+export const loggedOf = ({ key, value }: { key: string; value: Uint8Array }): Found => ({
+  kind: "log",
+  seq: seqOfKey(key),
+  row: logRow.decode(value),
+  shown: true,
+});
+
+const tailOf = (conversation: Conversation, from: number, to?: number): Found[] =>
+  conversation.tail
+    .slice(from, to)
+    .filter((entry) => entry.shown)
+    .map((entry) => ({ kind: "tail", entry }));
+
+/** Without what was deleted here, is of a blocked person, or should have disappeared by now. */
+export function visible(core: Core, { row }: Conversation, found: readonly Found[]): Found[] {
+  const now = core.ports.clock.now();
+  return found.filter((each) => {
+    const entry = each.kind === "log" ? each.row : each.entry;
+    const expiresAt = expiryOf(core.state, each);
+    return !core.state.isHidden(row, entry) && (expiresAt === null || expiresAt > now);
   });
-  return rows.map(({ key, value }) =>
-    logMessage(core.state, row, seqOfKey(key), logRow.decode(value)),
-  );
+}
+
+/** The last message at or before that place of the log, in the form in which the state keeps it. */
+export async function lastVisible(
+  core: Core,
+  conversation: Conversation,
+): Promise<Conversation["lastShown"]> {
+  const end = { seq: conversation.row.upTo + 1, index: -1 };
+  const [last] = await pageBefore(core, conversation, end, 1);
+  return last?.kind === "log" ? last : null;
+}
+
+/** One message by what names it. */
+export async function messageAt(
+  core: Core,
+  conversation: Conversation,
+  origin: Parameters<typeof sameOrigin>[0],
+): Promise<Message | null> {
+  const found = await find(core, conversation, origin);
+  const shown = found && (found.kind === "log" ? found.shown : found.entry.shown);
+  if (!shown || visible(core, conversation, [found]).length === 0) return null;
+  return messageOf(core.state, conversation, found);
 }

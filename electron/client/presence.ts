@@ -2,6 +2,7 @@
 import type { PresenceState } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { DeviceId, UserId } from "../../shared/ids.js";
+import { MESH_MEMBERS } from "../../shared/limits.js";
 import type { Presence as Told } from "../../shared/protocol.js";
 import type { Core } from "./core.js";
 import type { DirectLinks } from "./direct-links.js";
@@ -61,7 +62,10 @@ export class PresenceBook {
   async follow(): Promise<void> {
     const { state } = this.#core;
     const opened = [...this.#opened].slice(-MAX_FOLLOWED).reverse();
-    const recent = state.byActivity().flatMap(({ row }) => state.others(row));
+    const recent = state
+      .byActivity()
+      .filter(({ row }) => row.members.length <= MESH_MEMBERS)
+      .flatMap(({ row }) => state.others(row));
     // Oneself too: other devices of one's own are served like anybody's.
     const userIds = [...new Set([state.self.userId, ...opened, ...recent])].slice(
       0,

@@ -3,6 +3,7 @@ import type { Message } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, MessageId, UserId } from "../../shared/ids.js";
 import { parseMessageId } from "../../shared/ids.js";
+import { decodeContent, isWritten } from "./content.js";
 import {
   announce,
   type Core,
@@ -12,7 +13,9 @@ import {
   reachStamp,
   unchanged,
 } from "./core.js";
+import { tell } from "./entries.js";
 import type { Change } from "./journal.js";
+import { membershipWrites } from "./membership.js";
 import {
   type ConversationRow,
   keys,
@@ -23,7 +26,7 @@ import {
   seqOfKey,
 } from "./rows.js";
 import { type Conversation, replace, sameOrigin, type TailEntry } from "./state.js";
-import { logMessage, tailMessage } from "./views.js";
+import { messageOf } from "./views.js";
 
 /** Own messages whose state is told anew when somebody's cursor moves over them: what may be on a screen. */
 const MAX_RETOLD = 500;
@@ -35,7 +38,7 @@ const COUNT_PAGE = 250;
 export async function moveMember(
   core: Core,
   conversationId: ConversationId,
-  moved: MemberRow,
+  moved: Omit<MemberRow, "admin">,
   stamp?: number,
 ): Promise<Change<void>> {
   const { state } = core;
@@ -61,9 +64,12 @@ export async function moveMember(
   }
   const from = Math.min(before.deliveredUpTo, before.readUpTo) + 1;
   const to = Math.max(after.deliveredUpTo, after.readUpTo);
-  const retold = moved.userId === state.self.userId ? [] : await ownBetween(core, row, from, to);
+  const retold =
+    moved.userId === state.self.userId
+      ? []
+      : await ownBetween(core, { ...conversation, row }, from, to);
   return {
-    writes: [putConversation(row), ...putStamp(core, stamp)],
+    writes: [putConversation(row), ...membershipWrites(row), ...putStamp(core, stamp)],
     // The relay keeps cursors; what is lost of them here it tells again.
     durable: false,
     apply() {
@@ -77,38 +83,51 @@ export async function moveMember(
 
 async function ownBetween(
   core: Core,
-  row: ConversationRow,
+  conversation: Conversation,
   from: number,
   to: number,
 ): Promise<Message[]> {
+  const { row } = conversation;
   const last = Math.min(to, row.upTo);
   const first = Math.max(from, last - MAX_RETOLD + 1);
   if (first > last) return [];
   const rows = await core.ports.store.range({
-    from: keys.log(row.conversationId, first),
-    to: keys.log(row.conversationId, last + 1),
+    from: keys.shown(row.conversationId, first),
+    to: keys.shown(row.conversationId, last + 1),
   });
   return rows
-    .map(({ key, value }) => logMessage(core.state, row, seqOfKey(key), logRow.decode(value)))
-    .filter((message) => message.mine);
+    .map(({ key, value }) => ({ seq: seqOfKey(key), row: logRow.decode(value) }))
+    .filter(({ row: entry }) => entry.userId === core.state.self.userId)
+    .map((each) => messageOf(core.state, conversation, { kind: "log", ...each, shown: true }));
 }
 
 /** The row with the own read cursor moved and what is unread counted again. */
-async function readUpTo(
+export async function readUpTo(
   core: Core,
   { row, tail }: Conversation,
   seq: number,
 ): Promise<ConversationRow> {
   const self = core.state.self.userId;
-  let unread = tail.filter((entry) => entry.userId !== self && !entry.read).length;
+  const counts = (entry: {
+    userId: UserId;
+    deviceId: DeviceId;
+    n: number;
+    at: number;
+    payload: Uint8Array;
+  }) =>
+    entry.userId !== self &&
+    isWritten(decodeContent(entry.payload, entry.at).body) &&
+    !core.state.isHidden(row, entry);
+  let unread = tail.filter((entry) => !entry.read && counts(entry)).length;
   for (let at = seq + 1; at <= row.upTo && unread < MAX_UNREAD; at += COUNT_PAGE) {
     const page = await core.ports.store.range({
-      from: keys.log(row.conversationId, at),
-      to: keys.log(row.conversationId, Math.min(at + COUNT_PAGE, row.upTo + 1)),
+      from: keys.shown(row.conversationId, at),
+      to: keys.shown(row.conversationId, Math.min(at + COUNT_PAGE, row.upTo + 1)),
     });
-    unread += page.filter(({ value }) => logRow.decode(value).userId !== self).length;
+    unread += page.filter(({ value }) => counts(logRow.decode(value))).length;
   }
-  return { ...row, readUpTo: seq, unread: Math.min(MAX_UNREAD, unread) };
+  const mentioned = unread > 0 && row.mentioned;
+  return { ...row, readUpTo: seq, unread: Math.min(MAX_UNREAD, unread), mentioned };
 }
 
 export interface ReadMark {
@@ -183,8 +202,8 @@ async function holdsAllUpTo(
   const from = (row.members.find(({ userId }) => userId === member)?.deliveredUpTo ?? 0) + 1;
   if (seq - from > MAX_RETOLD) return false;
   const between = await core.ports.store.range({
-    from: keys.log(row.conversationId, from),
-    to: keys.log(row.conversationId, Math.max(from, seq)),
+    from: keys.shown(row.conversationId, from),
+    to: keys.shown(row.conversationId, Math.max(from, seq)),
   });
   return between
     .map(({ value }) => logRow.decode(value))
@@ -208,7 +227,8 @@ export async function readDirectly(
   if (placed) {
     const seq = originRow.decode(placed);
     if (!(await holdsAllUpTo(core, conversation, reader, seq))) return unchanged(undefined);
-    return moveMember(core, conversationId, { userId: reader, deliveredUpTo: seq, readUpTo: seq });
+    const cursor = { userId: reader, deliveredUpTo: seq, readUpTo: seq };
+    return moveMember(core, conversationId, cursor);
   }
   // A floor speaks for all recipients, so one reader's word is enough only where there is one.
   const others = state.others(conversation.row);
@@ -227,7 +247,7 @@ export async function readDirectly(
     apply() {
       for (const entry of read) {
         replace(conversation.tail, entry);
-        core.events.emit("message.updated", tailMessage(state, conversation.row, entry));
+        tell(core, conversation, { kind: "tail", entry });
       }
       if (read.length > 0) announce(core, conversation);
     },

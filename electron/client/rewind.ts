@@ -1,10 +1,13 @@
 import type { ConversationId } from "../../shared/ids.js";
 import type { Write } from "../../shared/key-value.js";
+import { isMembershipN } from "../../shared/membership.js";
 import { announce, type Core, putConversation, putTail } from "./core.js";
+import { tell } from "./entries.js";
+import { logAt } from "./find.js";
 import type { Change } from "./journal.js";
+import { membershipWrites } from "./membership.js";
 import { type ConversationRow, keys, logRow, seqOfKey } from "./rows.js";
-import { insert, readTail, type TailEntry } from "./state.js";
-import { tailMessage } from "./views.js";
+import { insert, lastShown, readTail, type TailEntry } from "./state.js";
 
 /** Entries taken back in one change. */
 const STEP = 500;
@@ -24,18 +27,25 @@ export async function rewind(
 ): Promise<Change<void>> {
   const conversation = core.state.conversation(conversationId);
   const upTo = Math.max(common, conversation.row.upTo - STEP);
-  const stored = await core.ports.store.range({
-    from: keys.log(conversationId, upTo + 1),
-    to: keys.log(conversationId, conversation.row.upTo + 1),
+  const { store } = core.ports;
+  const range = (key: typeof keys.shown) => ({
+    from: key(conversationId, upTo + 1),
+    to: key(conversationId, conversation.row.upTo + 1),
   });
-  const last = upTo > 0 ? await core.ports.store.get(keys.log(conversationId, upTo)) : undefined;
+  const shown = await store.range(range(keys.shown));
+  const stored = [...shown, ...(await store.range(range(keys.quiet)))];
+  const last = upTo > 0 ? await logAt(core, conversationId, upTo) : null;
+  const before = await lastShown(store, conversationId, upTo);
   const self = core.state.self.userId;
   const { readUpTo } = conversation.row;
-  const back = stored.map(({ key, value }): TailEntry => {
-    const { userId, deviceId, n, at, direct, floor, payload } = logRow.decode(value);
-    const read = userId === self || seqOfKey(key) <= readUpTo;
+  // A change of members is the relay's word: where it has taken it back there was none.
+  const kept = stored.filter(({ value }) => !isMembershipN(logRow.decode(value).n));
+  const back = kept.map(({ key, value }): TailEntry => {
+    const { membership: _, ...row } = logRow.decode(value);
+    const read = row.userId === self || seqOfKey(key) <= readUpTo;
     return readTail({
-      ...{ userId, deviceId, n, at, direct, floor, read, payload },
+      ...row,
+      read,
       seq: 0,
       signature: null,
       heldBy: [],
@@ -52,23 +62,25 @@ export async function rewind(
       readUpTo: Math.min(member.readUpTo, upTo),
     })),
   };
-  const writes = back.flatMap((entry): Write[] => [
-    { type: "del", key: keys.origin(conversationId, entry) },
-    putTail(conversationId, entry),
-  ]);
+  const writes = back.flatMap((entry): Write[] => [putTail(conversationId, entry)]);
   return {
     writes: [
-      ...stored.map(({ key }): Write => ({ type: "del", key })),
+      ...stored.flatMap(({ key, value }): Write[] => [
+        { type: "del", key },
+        { type: "del", key: keys.origin(conversationId, logRow.decode(value)) },
+      ]),
       ...writes,
       putConversation(row),
+      ...membershipWrites(row),
     ],
     apply() {
       conversation.row = row;
-      conversation.newest = last ? logRow.decode(last) : null;
+      conversation.newest = last?.row ?? null;
+      conversation.lastShown = before;
       conversation.heardUpTo = Math.min(conversation.heardUpTo, upTo);
       for (const entry of back) {
         insert(conversation.tail, entry);
-        core.events.emit("message.updated", tailMessage(core.state, row, entry));
+        tell(core, conversation, { kind: "tail", entry });
       }
       announce(core, conversation);
     },

@@ -1,29 +1,54 @@
 import type { Settings } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
-import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.js";
+import {
+  type ConversationId,
+  type DeviceId,
+  type MessageId,
+  messageIdOf,
+  type Origin,
+  type UserId,
+} from "../../shared/ids.js";
 import { type KeyValue, under } from "../../shared/key-value.js";
-import { type Content, decodeContent } from "./content.js";
+import { type Content, decodeContent, type Flag, isShown } from "./content.js";
 import { type ClockReading, clockText } from "./hlc.js";
 import {
   type AccountRow,
   accountRow,
+  type BlockRow,
+  blocksRow,
   type ConversationRow,
   clockRow,
   conversationRow,
+  type DraftRow,
   draftRow,
+  type FlagRow,
+  flagRow,
   keys,
   type LogRow,
   logRow,
+  type MemberRow,
+  membersRow,
+  type PinRow,
+  type ProfileRow,
   personRow,
+  pinsRow,
+  profileRow,
   SCHEMA_VERSION,
+  type StarRow,
   schemaRow,
+  seqOfKey,
   settingsRow,
+  skewRow,
   stampRow,
+  starRow,
   type TailRow,
+  type TimerRow,
   tailRow,
+  timerRow,
 } from "./rows.js";
+import { upgrade } from "./upgrade.js";
 
-export interface Profile {
+export interface Person {
   readonly handle: string;
   readonly displayName: string;
 }
@@ -32,11 +57,13 @@ export interface Profile {
 export interface TailEntry extends TailRow {
   readonly content: Content;
   readonly clock: string;
+  /** Whether it is a line of its own. */
+  readonly shown: boolean;
 }
 
 export const readTail = (row: TailRow): TailEntry => {
   const content = decodeContent(row.payload, row.at);
-  return { ...row, content, clock: clockText(content.clock) };
+  return { ...row, content, clock: clockText(content.clock), shown: isShown(content.body) };
 };
 
 /** What is known of one conversation without asking the disk. */
@@ -44,12 +71,31 @@ export interface Conversation {
   row: ConversationRow;
   /** Entries without a shown place, in the order they are shown: by clock. */
   readonly tail: TailEntry[];
-  /** The entry at `row.upTo`. */
+  /** The entry at `row.upTo`; null where it is not stored. */
   newest: LogRow | null;
-  draft: string;
+  /** The last entry of the log that is shown. */
+  lastShown: { readonly seq: number; readonly row: LogRow } | null;
+  profile: ProfileRow | null;
+  timer: TimerRow | null;
+  pins: readonly PinRow[];
+  readonly flags: Map<Flag, FlagRow>;
+  draft: DraftRow | null;
   /** The last entry of somebody else that was stored: what a receipt is for. */
   heardUpTo: number;
 }
+
+export const newConversation = (row: ConversationRow): Conversation => ({
+  row,
+  tail: [],
+  newest: null,
+  lastShown: null,
+  profile: null,
+  timer: null,
+  pins: [],
+  flags: new Map(),
+  draft: null,
+  heardUpTo: row.upTo,
+});
 
 const DEFAULT_SETTINGS: Settings = { directEnabled: true, notifications: true, theme: "system" };
 
@@ -62,10 +108,17 @@ export class ClientState {
   settings: Settings = DEFAULT_SETTINGS;
   /** All changes of the relay's inbox up to here are stored, or noted as to be fetched. */
   stamp = 0;
+  /** The relay's clock less this device's, in milliseconds, as last seen. */
+  skew = 0;
   /** The last reading of the hybrid clock that an own entry carries, as it was at the start. */
   lastClock: ClockReading | null = null;
-  readonly people = new Map<UserId, Profile>();
+  readonly people = new Map<UserId, Person>();
   readonly conversations = new Map<ConversationId, Conversation>();
+  readonly stars = new Map<MessageId, StarRow>();
+  /** Deleted for this user only. */
+  readonly hidden = new Set<MessageId>();
+  /** By the blocked person, in the order of the blocks' writings. */
+  readonly blocks = new Map<UserId, readonly BlockRow[]>();
 
   /** @throws DovetailError `profile_corrupt`, `profile_newer`. */
   static async load(store: KeyValue): Promise<ClientState> {
@@ -77,39 +130,82 @@ export class ClientState {
       ]);
       return state;
     }
-    if (schemaRow.decode(schema) > SCHEMA_VERSION) throw new DovetailError("profile_newer");
+    const version = schemaRow.decode(schema);
+    if (version > SCHEMA_VERSION) throw new DovetailError("profile_newer");
+    if (version < SCHEMA_VERSION) await upgrade(store);
 
-    const [account, settings, stamp, clock] = await Promise.all(
-      [keys.account, keys.settings, keys.stamp, keys.clock].map((key) => store.get(key)),
+    const [account, settings, stamp, clock, skew] = await Promise.all(
+      [keys.account, keys.settings, keys.stamp, keys.clock, keys.skew].map((key) => store.get(key)),
     );
     if (clock) state.lastClock = clockRow.decode(clock);
     if (account) state.account = accountRow.decode(account);
     if (settings) state.settings = settingsRow.decode(settings);
     if (stamp) state.stamp = stampRow.decode(stamp);
+    if (skew) {
+      const { ahead, behind } = skewRow.decode(skew);
+      state.skew = ahead - behind;
+    }
+    await state.#loadPersonal(store);
+    await state.#loadConversations(store);
+    return state;
+  }
+
+  async #loadPersonal(store: KeyValue): Promise<void> {
     for (const { key, value } of await store.range(under(keys.people))) {
-      state.people.set(key.slice(keys.people.length) as UserId, personRow.decode(value));
+      this.people.set(key.slice(keys.people.length) as UserId, personRow.decode(value));
+    }
+    for (const { key, value } of await store.range(under(keys.stars))) {
+      this.stars.set(key.slice(keys.stars.length) as MessageId, starRow.decode(value));
+    }
+    for (const { key } of await store.range(under(keys.hiddens))) {
+      this.hidden.add(key.slice(keys.hiddens.length) as MessageId);
+    }
+    for (const { key, value } of await store.range(under(keys.blocks))) {
+      this.blocks.set(key.slice(keys.blocks.length) as UserId, blocksRow.decode(value));
+    }
+  }
+
+  async #loadConversations(store: KeyValue): Promise<void> {
+    const members = new Map<string, readonly MemberRow[]>();
+    for (const { key, value } of await store.range(under(keys.members))) {
+      members.set(key.slice(keys.members.length), membersRow.decode(value));
     }
     for (const { value } of await store.range(under(keys.conversations))) {
-      const row = conversationRow.decode(value);
+      const stored = conversationRow.decode(value);
+      const { conversationId: id, upTo } = stored;
+      const conversation = newConversation({ ...stored, members: members.get(id) ?? [] });
       const newest =
-        row.upTo > 0 ? await store.get(keys.log(row.conversationId, row.upTo)) : undefined;
-      state.conversations.set(row.conversationId, {
-        row,
-        tail: [],
-        newest: newest ? logRow.decode(newest) : null,
-        draft: "",
-        heardUpTo: row.upTo,
-      });
+        upTo > 0
+          ? ((await store.get(keys.shown(id, upTo))) ?? (await store.get(keys.quiet(id, upTo))))
+          : undefined;
+      if (newest) conversation.newest = logRow.decode(newest);
+      conversation.lastShown = await lastShown(store, id, upTo);
+      this.conversations.set(id, conversation);
     }
-    for (const { key, value } of await store.range(under(keys.drafts))) {
-      const conversation = state.conversations.get(key.slice(keys.drafts.length) as ConversationId);
-      if (conversation) conversation.draft = draftRow.decode(value);
-    }
-    for (const { key, value } of await store.range(under(keys.tails))) {
-      const conversation = state.conversations.get(key.split("/")[1] as ConversationId);
-      if (conversation) insert(conversation.tail, readTail(tailRow.decode(value)));
-    }
-    return state;
+    const each = async (
+      prefix: string,
+      take: (conversation: Conversation, value: Uint8Array, rest: string) => void,
+    ) => {
+      for (const { key, value } of await store.range(under(prefix))) {
+        const [id = "", rest = ""] = key.slice(prefix.length).split("/");
+        const conversation = this.conversations.get(id as ConversationId);
+        if (conversation) take(conversation, value, rest);
+      }
+    };
+    await each(keys.drafts, (to, value) => {
+      to.draft = draftRow.decode(value);
+    });
+    await each(keys.profiles, (to, value) => {
+      to.profile = profileRow.decode(value);
+    });
+    await each(keys.timers, (to, value) => {
+      to.timer = timerRow.decode(value);
+    });
+    await each(keys.pins, (to, value) => {
+      to.pins = pinsRow.decode(value);
+    });
+    await each(keys.flags, (to, value, flag) => to.flags.set(flag as Flag, flagRow.decode(value)));
+    await each(keys.tails, (to, value) => insert(to.tail, readTail(tailRow.decode(value))));
   }
 
   /** @throws DovetailError `not_registered`. */
@@ -130,15 +226,57 @@ export class ClientState {
     return row.members.map((member) => member.userId).filter((userId) => userId !== self);
   }
 
+  /** The own membership; undefined where one is not a member any more. */
+  own(row: ConversationRow): MemberRow | undefined {
+    return row.members.find(({ userId }) => userId === this.account?.userId);
+  }
+
+  /** The conversation with oneself, which carries what follows a user to all devices. */
+  get notes(): Conversation | undefined {
+    for (const each of this.conversations.values()) if (each.row.kind === "notes") return each;
+    return undefined;
+  }
+
   userByHandle(handle: string): UserId | undefined {
     for (const [userId, person] of this.people) if (person.handle === handle) return userId;
     return undefined;
+  }
+
+  isBlocked(user: UserId): boolean {
+    return this.blocks.get(user)?.at(-1)?.until === null;
+  }
+
+  /**
+   * Whether an entry is not shown to this user: deleted on the own devices, or written by somebody
+   * while they were blocked.
+   */
+  isHidden(row: ConversationRow, entry: Origin & { userId: UserId; at: number }): boolean {
+    if (this.hidden.size > 0 && this.hidden.has(messageIdOf(row.conversationId, entry)))
+      return true;
+    if (row.kind !== "direct") return false;
+    const blocks = this.blocks.get(entry.userId) ?? [];
+    return blocks.some(({ since, until }) => since <= entry.at && (until ?? Infinity) > entry.at);
   }
 
   /** Conversations, the most recently active first. */
   byActivity(): Conversation[] {
     return [...this.conversations.values()].sort((a, b) => b.row.activity - a.row.activity);
   }
+}
+
+/** The last entry that is shown, up to that place of the log. */
+export async function lastShown(
+  store: KeyValue,
+  id: ConversationId,
+  upTo: number,
+): Promise<Conversation["lastShown"]> {
+  const [last] = await store.range({
+    from: keys.shown(id, 0),
+    to: keys.shown(id, upTo + 1),
+    reverse: true,
+    limit: 1,
+  });
+  return last ? { seq: seqOfKey(last.key), row: logRow.decode(last.value) } : null;
 }
 
 export const sameOrigin = (a: Origin, b: Origin): boolean =>

@@ -4,14 +4,17 @@ import type { ConversationId } from "../../shared/ids.js";
 import { MAX_CHANGES, MAX_ENTRIES } from "../../shared/limits.js";
 import type { ConversationState, SequencedEntry } from "../../shared/protocol.js";
 import type { Core } from "./core.js";
-import { forgetStamp, meet, meetWithCursors, reach } from "./directory.js";
-import { addSequenced } from "./entries.js";
+import { forgetStamp, meetWithCursors, reach } from "./directory.js";
+import { addSequenced, skipTo } from "./entries.js";
+import { logAt } from "./find.js";
 import { moveMember } from "./receipts.js";
 import type { Push, RelayLink } from "./relay-link.js";
 import { rewind } from "./rewind.js";
-import { type ConversationRow, keys, type LogRow, logRow } from "./rows.js";
+import { type ConversationRow, keys, type LogRow } from "./rows.js";
 import { type Conversation, sameOrigin } from "./state.js";
 
+/** How often to look whether a log is here. */
+const FETCHED_MS = 20;
 /** Logs that are fetched at once. */
 const MAX_FETCHING = 4;
 /** Pushes that wait to be stored; a disk that falls behind further is better served by a new start. */
@@ -86,8 +89,22 @@ export class Sync {
   /** Asks the relay for a conversation that it has not told of yet. */
   async learn(id: ConversationId): Promise<void> {
     const { conversation } = await this.#relay.request("getConversation", { conversationId: id });
-    await this.#core.journal.run(() => meet(this.#core, conversation));
+    await meetWithCursors(this.#core, conversation);
     this.#fetchIfBehind(id);
+  }
+
+  /** Resolves when the conversation's log is here as far as the relay has told of it, or cannot be had. */
+  async fetched(id: ConversationId): Promise<void> {
+    const generation = this.#generation;
+    const { clock } = this.#core.ports;
+    while (generation === this.#generation && this.#isBehind(id)) {
+      await new Promise<void>((resolve) => void clock.after(FETCHED_MS, resolve));
+    }
+  }
+
+  #isBehind(id: ConversationId): boolean {
+    const row = this.#core.state.conversations.get(id)?.row;
+    return row !== undefined && row.head > row.upTo;
   }
 
   async idle(): Promise<void> {
@@ -199,19 +216,21 @@ export class Sync {
     while (current() && (behind() || this.#suspects.has(id))) {
       // As it is now: what is pushed while the relay answers moves it on.
       const { row, newest } = conversation;
-      const { head, entries } = await this.#relay.request("getEntries", {
+      const { head, first, entries } = await this.#relay.request("getEntries", {
         conversationId: id,
         // The last one again: it has to be the same there as here.
         fromSeq: Math.max(1, row.upTo),
         limit: MAX_ENTRIES,
       });
       if (!current()) return;
-      const same = row.upTo === 0 || isLast(row, newest, entries[0]);
+      // It may be older than what the relay keeps, or than what this user may have.
+      const same = newest === null || first > row.upTo || isLast(row, newest, entries[0]);
       if (!same || head < row.head) {
         await this.#reconcile(id, conversation, same ? row.upTo : 0, current);
         continue;
       }
       this.#suspects.delete(id);
+      await this.#core.journal.run(() => skipTo(this.#core, id, first - 1));
       await this.#core.journal.run(() => addSequenced(this.#core, id, entries));
       this.#changed(id);
     }
@@ -236,9 +255,9 @@ export class Sync {
       if (!current()) return;
       head = page.head;
       if (common >= high) break;
-      const stored = await this.#core.ports.store.get(keys.log(id, at));
+      const stored = await logAt(this.#core, id, at);
       const [entry] = page.entries;
-      if (stored && entry?.seq === at && sameOrigin(entry, logRow.decode(stored))) common = at;
+      if (stored && entry?.seq === at && sameOrigin(entry, stored.row)) common = at;
       else high = at - 1;
     }
     const lost = conversation.row.upTo - common;
@@ -262,6 +281,6 @@ export class Sync {
 
 const isLast = (
   { upTo }: ConversationRow,
-  newest: LogRow | null,
+  newest: LogRow,
   entry: SequencedEntry | undefined,
-): boolean => entry?.seq === upTo && newest !== null && sameOrigin(entry, newest);
+): boolean => entry?.seq === upTo && sameOrigin(entry, newest);

@@ -9,7 +9,11 @@ import { ids, newKey, Stage, settled } from "./stage.js";
 
 const session = new Uint8Array(SESSION_BYTES).fill(7);
 const text = (words: string) =>
-  encodeContent({ clock: { wall: 1_800_000_000_000, counter: 0 }, sentAt: 1, text: words });
+  encodeContent({
+    clock: { wall: 1_800_000_000_000, counter: 0 },
+    sentAt: 1,
+    body: { type: "text", text: words },
+  });
 
 /** Bob's device at the other end, in the test's hands. */
 class Bob {
@@ -55,7 +59,7 @@ class Bob {
     const signature = this.key.sign(
       entryBytes(conversationId, this.key.deviceId, { n, ttl: 0, payload }),
     );
-    return { type: "entry", conversationId, n, payload, signature };
+    return { type: "entry", conversationId, n, ttl: 0, payload, signature };
   }
 
   heard<T extends DirectFrame["type"]>(type: T) {

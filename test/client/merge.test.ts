@@ -40,6 +40,9 @@ async function openCore(store: MapStore): Promise<Core> {
     journal: new Journal(store),
     events: new Emitter(log),
     hlc: new HybridClock(clock),
+    retell: () => {},
+    recount: () => {},
+    blockChanged: () => {},
   };
 }
 
@@ -87,10 +90,12 @@ describe("merging what comes directly with what the relay tells", () => {
           let payload = encodeContent({
             clock: { wall: 1_800_000_000_000 + index, counter: 0 },
             sentAt: index,
-            text: `entry ${index}`,
+            body: { type: "text", text: `entry ${index}` },
           });
           if (who === "alice") {
-            await core.journal.run(() => addOwn(core, ids.talk, `entry ${index}`));
+            await core.journal.run(() =>
+              addOwn(core, ids.talk, { type: "text", text: `entry ${index}` }),
+            );
             payload = core.state.conversation(ids.talk).tail.at(-1)?.payload ?? payload;
           }
           log.push({
@@ -167,7 +172,9 @@ describe("merging what comes directly with what the relay tells", () => {
           const core = await openCore(new MapStore());
           await core.journal.run(() => meet(core, new Stage().talk()));
           for (let i = 0; i < logged + waiting; i++) {
-            await core.journal.run(() => addOwn(core, ids.talk, `entry ${i}`));
+            await core.journal.run(() =>
+              addOwn(core, ids.talk, { type: "text", text: `entry ${i}` }),
+            );
           }
           const places = Array.from({ length: logged }, (_, i) => ({
             seq: i + 1,

@@ -7,7 +7,11 @@ import { ids, RELAY, Stage, settled } from "./stage.js";
 
 const device = "dd".repeat(16) as DeviceId;
 const payload = (text: string) =>
-  encodeContent({ clock: { wall: 1_800_000_000_000, counter: 0 }, sentAt: 1, text });
+  encodeContent({
+    clock: { wall: 1_800_000_000_000, counter: 0 },
+    sentAt: 1,
+    body: { type: "text", text },
+  });
 const entry = (seq: number, text = `entry ${seq}`) => ({
   seq,
   userId: ids.bob,

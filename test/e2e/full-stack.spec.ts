@@ -125,7 +125,7 @@ test("100,000 messages that were written while one was away arrive, open at once
       payload: encodeContent({
         clock: { wall: 1_700_000_000_000 + (first + i) * 60_000, counter: 0 },
         sentAt: 1_700_000_000_000 + (first + i) * 60_000,
-        text: `message ${first + i} of many`,
+        body: { type: "text", text: `message ${first + i} of many` },
       }),
     }));
     await bob.ask({ type: "append", conversationId, entries, heldBy: [] });

@@ -1,0 +1,38 @@
+/** Takes drafts to the other devices, when typing pauses. */
+import { DovetailError } from "../../shared/errors.js";
+import type { ConversationId } from "../../shared/ids.js";
+import type { Timer } from "../../shared/runtime.js";
+import type { Body } from "./content.js";
+import type { Core } from "./core.js";
+
+const PAUSE_MS = 2_000;
+/** Seconds that the relay keeps a draft for devices that are not there. */
+const DRAFT_TTL = 30 * 86_400;
+
+export class Drafts {
+  readonly #core: Core;
+  readonly #queue: (body: Body, ttl: number) => Promise<void>;
+  readonly #timers = new Map<ConversationId, Timer>();
+
+  constructor(core: Core, queue: (body: Body, ttl: number) => Promise<void>) {
+    this.#core = core;
+    this.#queue = queue;
+  }
+
+  changed(conversationId: ConversationId): void {
+    this.#timers.get(conversationId)?.cancel();
+    const timer = this.#core.ports.clock.after(PAUSE_MS, () => {
+      this.#timers.delete(conversationId);
+      const text = this.#core.state.conversations.get(conversationId)?.draft?.text ?? "";
+      this.#queue({ type: "draft", conversationId, text }, DRAFT_TTL).catch((error: unknown) => {
+        const { code } = DovetailError.from(error);
+        this.#core.ports.log.info("a draft stays on this device", { code });
+      });
+    });
+    this.#timers.set(conversationId, timer);
+  }
+
+  close(): void {
+    for (const timer of this.#timers.values()) timer.cancel();
+  }
+}

@@ -1,0 +1,51 @@
+/** Who is in a group, as the log tells. */
+import type { Write } from "../../shared/key-value.js";
+import { changed, type Group } from "../../shared/membership.js";
+import type { Core } from "./core.js";
+import type { Effect } from "./registers.js";
+import { type ConversationRow, keys, type LogRow, membersRow, personRow } from "./rows.js";
+
+export const membershipWrites = (row: ConversationRow): Write[] => [
+  {
+    type: "put",
+    key: keys.membersOf(row.conversationId),
+    value: membersRow.encode(row.members),
+  },
+];
+
+export const groupOf = ({ epoch, restricted, members }: ConversationRow): Group => ({
+  epoch,
+  restricted,
+  members,
+});
+
+/**
+ * The conversation after a change of its members; null where it is known already. What is known may
+ * be ahead of the log, because the relay tells new members who is there now.
+ */
+export function followed(
+  core: Core,
+  row: ConversationRow,
+  { membership }: LogRow,
+): (Effect & { readonly row: ConversationRow }) | null {
+  if (!membership || membership.epoch !== row.epoch + 1) return null;
+  const change = { ...membership, adds: membership.adds.map(({ userId }) => userId) };
+  const after = changed(groupOf(row), change);
+  const members = after.members.map(({ userId, admin }) => {
+    const known = row.members.find((member) => member.userId === userId);
+    return { deliveredUpTo: 0, readUpTo: 0, ...known, userId, admin };
+  });
+  return {
+    row: { ...row, epoch: after.epoch, restricted: after.restricted, members },
+    writes: membership.adds.map(({ userId, handle, displayName }) => ({
+      type: "put",
+      key: keys.person(userId),
+      value: personRow.encode({ handle, displayName }),
+    })),
+    apply() {
+      for (const { userId, handle, displayName } of membership.adds) {
+        core.state.people.set(userId, { handle, displayName });
+      }
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** Tells anew what changed from aside: by another conversation, or by the time. Best effort. */
+import { DovetailError } from "../../shared/errors.js";
+import type { Origin } from "../../shared/ids.js";
+import { announce, type Core, putConversation, unchanged } from "./core.js";
+import { lastVisible, messageAt } from "./history.js";
+import type { Change } from "./journal.js";
+import { readUpTo } from "./receipts.js";
+import type { Conversation } from "./state.js";
+
+const tried = (core: Core, change: Promise<void>): void => {
+  change.catch((error: unknown) => {
+    core.ports.log.warn("a change was not told", { code: DovetailError.from(error).code });
+  });
+};
+
+export function retell(core: Core, conversation: Conversation, origin: Origin): void {
+  const change = async (): Promise<Change<void>> => {
+    const message = await messageAt(core, conversation, origin);
+    if (!message) return unchanged(undefined);
+    return {
+      writes: [],
+      apply: () => {
+        core.events.emit("message.updated", message);
+        announce(core, conversation);
+      },
+    };
+  };
+  tried(core, core.journal.run(change));
+}
+
+export function recount(core: Core, conversation: Conversation): void {
+  const change = async (): Promise<Change<void>> => {
+    const last = await lastVisible(core, conversation);
+    const row = await readUpTo(core, conversation, conversation.row.readUpTo);
+    return {
+      writes: [putConversation(row)],
+      durable: false,
+      apply: () => {
+        conversation.row = row;
+        conversation.lastShown = last;
+        announce(core, conversation);
+      },
+    };
+  };
+  tried(core, core.journal.run(change));
+}

@@ -1,0 +1,367 @@
+/** What one change of the profile does to the entries of one conversation, while it is being made. */
+import type { DeviceId, Origin, UserId } from "../../shared/ids.js";
+import { under, type Write } from "../../shared/key-value.js";
+import {
+  type Body,
+  decodeContent,
+  encodeContent,
+  isShown,
+  isWritten,
+  targetOf,
+  textOf,
+} from "./content.js";
+import { announce, type Core, putConversation, putTail } from "./core.js";
+import { type Found, type Logged, logAt } from "./find.js";
+import { marked, NO_MARKS, writingOf } from "./marks.js";
+import { followed, membershipWrites } from "./membership.js";
+import { personal } from "./personal.js";
+import { register } from "./registers.js";
+import {
+  type ConversationRow,
+  emptyRow,
+  keys,
+  type LogRow,
+  logRow,
+  MAX_UNREAD,
+  type Marks,
+  originRow,
+  tailRow,
+} from "./rows.js";
+import {
+  type Conversation,
+  insert,
+  readTail,
+  remove,
+  replace,
+  sameOrigin,
+  type TailEntry,
+} from "./state.js";
+import { messageOf } from "./views.js";
+
+const keyOf = ({ deviceId, n }: Origin): string => `${deviceId}.${n}`;
+
+/** An entry, as far as what it changes depends on it. */
+interface Author {
+  readonly userId: UserId;
+  readonly deviceId: DeviceId;
+  readonly n: number;
+  /** Whether the log has given it a place: only then it is sure who was an admin. */
+  readonly placed: boolean;
+}
+
+export class Revision {
+  row: ConversationRow;
+  readonly #core: Core;
+  readonly #conversation: Conversation;
+  /** By key: a row that is changed twice is written once. */
+  readonly #writes = new Map<string, Write>();
+  /** In order, once all is written. */
+  readonly #effects: (() => void)[] = [];
+  readonly #logged = new Map<number, Logged>();
+  /** Where entries stand that this revision places. */
+  readonly #seqs = new Map<string, number>();
+  readonly #tails = new Map<string, TailEntry>();
+  #membersChanged = false;
+
+  constructor(core: Core, conversation: Conversation) {
+    this.#core = core;
+    this.#conversation = conversation;
+    this.row = conversation.row;
+  }
+
+  get writes(): Write[] {
+    return [
+      ...this.#writes.values(),
+      putConversation(this.row),
+      ...(this.#membersChanged ? membershipWrites(this.row) : []),
+    ];
+  }
+
+  /** To be called when all is written. */
+  apply(): void {
+    this.#conversation.row = this.row;
+    for (const effect of this.#effects) effect();
+    announce(this.#core, this.#conversation);
+  }
+
+  /** A new entry without a place. */
+  async add(entry: TailEntry): Promise<void> {
+    const { conversationId } = this.row;
+    const added = readTail({
+      ...entry,
+      marks: await this.#adopted(entry, entry.userId, entry.marks),
+    });
+    this.#tails.set(keyOf(added), added);
+    this.#put(putTail(conversationId, added));
+    const own = added.userId === this.#core.state.self.userId;
+    if (!own && this.#counts(added, added.content.body)) this.#unread(1, added.content.body);
+    if (added.shown) {
+      this.row = { ...this.row, activity: Math.max(this.row.activity, added.at) };
+    }
+    this.#effects.push(() => {
+      const now = this.#tails.get(keyOf(added)) ?? added;
+      insert(this.#conversation.tail, now);
+      this.#core.hlc.see(now.content.clock);
+      this.#tell("message.added", { kind: "tail", entry: now });
+    });
+    await this.#follow(
+      added.content.body,
+      { ...added, placed: false },
+      added.content.clock,
+      added.at,
+    );
+  }
+
+  /** An entry whose place is known while those before it are missing. */
+  placeLater(entry: TailEntry): void {
+    this.#tails.set(keyOf(entry), entry);
+    this.#put(putTail(this.row.conversationId, entry));
+    this.#effects.push(() => {
+      replace(this.#conversation.tail, entry);
+      this.#tell("message.updated", { kind: "tail", entry });
+    });
+  }
+
+  /** The entry that follows the stored log; `pending` is what stood in the tail for it. */
+  async place(seq: number, entry: LogRow, pending: TailEntry | undefined): Promise<void> {
+    const { state, hlc } = this.#core;
+    const { conversationId } = this.row;
+    const content = decodeContent(entry.payload, entry.at);
+    const shown = isShown(content.body);
+    const known = this.#tails.get(keyOf(entry)) ?? pending;
+    const marks = await this.#adopted(entry, entry.userId, known?.marks ?? entry.marks);
+    const row = { ...entry, marks, payload: marks?.deleted ? erased(entry) : entry.payload };
+    const logged: Logged = { kind: "log", seq, row, shown };
+    this.#logged.set(seq, logged);
+    this.#seqs.set(keyOf(entry), seq);
+    this.#tails.delete(keyOf(entry));
+    this.#put({
+      type: "put",
+      key: keys.origin(conversationId, entry),
+      value: originRow.encode(seq),
+    });
+    this.#putLogged(logged);
+    if (pending) this.#put({ type: "del", key: keys.tail(conversationId, pending) });
+    if (entry.ttl > 0 && shown) {
+      const key = keys.expiry(entry.at + entry.ttl * 1000, conversationId, seq);
+      this.#put({ type: "put", key, value: emptyRow.encode(new Uint8Array()) });
+    }
+    const own = entry.userId === state.self.userId;
+    this.#advance(seq, entry, own, pending, content.body, shown);
+    this.#effects.push(() => {
+      const now = this.#logged.get(seq) as Logged;
+      if (pending) remove(this.#conversation.tail, pending);
+      this.#conversation.newest = now.row;
+      if (now.shown) this.#conversation.lastShown = { seq, row: now.row };
+      if (!own) this.#conversation.heardUpTo = seq;
+      hlc.see(content.clock);
+      this.#tell(pending ? "message.updated" : "message.added", now);
+    });
+    if (entry.membership) this.#followMembers(entry);
+    await this.#follow(content.body, { ...entry, placed: true }, content.clock, entry.at);
+  }
+
+  #advance(
+    seq: number,
+    entry: LogRow,
+    own: boolean,
+    pending: TailEntry | undefined,
+    body: Body,
+    shown: boolean,
+  ): void {
+    // Read while it stood in the tail: now the cursor can say so.
+    const readUpTo = !own && pending?.read && seq > this.row.readUpTo ? seq : this.row.readUpTo;
+    const counted = pending ? !own && !pending.read && this.#counts(pending, body) : false;
+    this.row = { ...this.row, upTo: seq, readUpTo };
+    if (counted) this.#unread(-1, body);
+    if (!own && seq > readUpTo && this.#counts(entry, body)) this.#unread(1, body);
+    if (shown && !pending) {
+      this.row = { ...this.row, activity: Math.max(this.row.activity, entry.at) };
+    }
+  }
+
+  /**
+   * The own read cursor came to the end of the stored log, so what is unread stands after it: in the
+   * tail, but for what was placed.
+   */
+  countUnread(placed: ReadonlySet<TailEntry>): void {
+    const self = this.#core.state.self.userId;
+    const unread = this.#conversation.tail.filter(
+      (entry) =>
+        entry.userId !== self &&
+        !entry.read &&
+        !placed.has(entry) &&
+        this.#counts(entry, entry.content.body),
+    ).length;
+    this.row = {
+      ...this.row,
+      unread: Math.min(MAX_UNREAD, unread),
+      mentioned: unread > 0 && this.row.mentioned,
+    };
+  }
+
+  #unread(by: number, body: Body): void {
+    const unread = Math.max(0, Math.min(MAX_UNREAD, this.row.unread + by));
+    const named = by > 0 && names(body, this.#core.state.self.handle);
+    this.row = { ...this.row, unread, mentioned: unread > 0 && (this.row.mentioned || named) };
+  }
+
+  #counts(entry: Origin & { userId: UserId; at: number }, body: Body): boolean {
+    return isWritten(body) && !this.#core.state.isHidden(this.row, entry);
+  }
+
+  #followMembers(entry: LogRow): void {
+    const change = followed(this.#core, this.row, entry);
+    if (!change) return;
+    this.row = change.row;
+    this.#membersChanged = true;
+    for (const write of change.writes) this.#put(write);
+    this.#effects.push(change.apply);
+  }
+
+  /** What an entry does besides being there. */
+  async #follow(
+    body: Body,
+    author: Author,
+    clock: TailEntry["content"]["clock"],
+    at: number,
+  ): Promise<void> {
+    const writing = writingOf(clock, author.deviceId);
+    const { state } = this.#core;
+    const member = this.row.members.find(({ userId }) => userId === author.userId);
+    const admin = author.placed && (member?.admin ?? false);
+    const target = targetOf(body);
+    if (target) {
+      const changed = await this.#mark(target, body, { userId: author.userId, writing, admin });
+      if (!changed) this.#orphan(target, author, body, clock, at);
+      return;
+    }
+    const allowed = this.row.kind !== "group" || !this.row.restricted || (member?.admin ?? false);
+    const change =
+      this.row.kind === "notes" && author.userId === state.self.userId
+        ? await personal(this.#core, body, writing)
+        : register(this.#core, this.#conversation, body, writing, allowed);
+    if (!change) return;
+    for (const write of change.writes) this.#put(write);
+    this.#effects.push(change.apply);
+  }
+
+  /** False where the message is not here. */
+  async #mark(
+    target: Origin,
+    body: Body,
+    by: { userId: UserId; writing: string; admin: boolean },
+  ): Promise<boolean> {
+    const found = await this.#find(target);
+    if (!found) return false;
+    if (found.kind === "tail") {
+      const marks = marked(found.entry.marks ?? NO_MARKS, found.entry.userId, body, by);
+      if (marks === (found.entry.marks ?? NO_MARKS)) return true;
+      const entry = readTail({ ...found.entry, marks });
+      this.#tails.set(keyOf(entry), entry);
+      this.#put(putTail(this.row.conversationId, entry));
+      this.#effects.push(() => {
+        replace(this.#conversation.tail, entry);
+        this.#tell("message.updated", { kind: "tail", entry });
+      });
+      return true;
+    }
+    const marks = marked(found.row.marks ?? NO_MARKS, found.row.userId, body, by);
+    if (marks === (found.row.marks ?? NO_MARKS)) return true;
+    const payload = marks.deleted ? erased(found.row) : found.row.payload;
+    const logged: Logged = { ...found, row: { ...found.row, marks, payload } };
+    this.#logged.set(found.seq, logged);
+    this.#putLogged(logged);
+    this.#effects.push(() => {
+      const { lastShown, newest } = this.#conversation;
+      if (lastShown?.seq === found.seq)
+        this.#conversation.lastShown = { seq: found.seq, row: logged.row };
+      if (newest && sameOrigin(newest, logged.row)) this.#conversation.newest = logged.row;
+      this.#tell("message.updated", logged);
+    });
+    return true;
+  }
+
+  async #find(origin: Origin): Promise<Found | null> {
+    const changed = this.#tails.get(keyOf(origin));
+    if (changed) return { kind: "tail", entry: changed };
+    const placed = this.#seqs.get(keyOf(origin));
+    if (placed !== undefined) return this.#logged.get(placed) ?? null;
+    const waiting = this.#conversation.tail.find((entry) => sameOrigin(entry, origin));
+    if (waiting) return { kind: "tail", entry: waiting };
+    const { conversationId } = this.row;
+    const stored = await this.#core.ports.store.get(keys.origin(conversationId, origin));
+    if (!stored) return null;
+    const seq = originRow.decode(stored);
+    return this.#logged.get(seq) ?? logAt(this.#core, conversationId, seq);
+  }
+
+  /** Keeps a change until the message is there that it speaks of. */
+  #orphan(
+    target: Origin,
+    author: Author,
+    body: Body,
+    clock: TailEntry["content"]["clock"],
+    at: number,
+  ): void {
+    const { conversationId } = this.row;
+    const key = `${keys.orphans(conversationId, target)}${author.deviceId}.${author.n}`;
+    const payload = encodeContent({ clock, sentAt: at, body });
+    const { userId, deviceId, n } = author;
+    const value = tailRow.encode({
+      ...{ userId, deviceId, n, at, payload },
+      ...{ ttl: 0, seq: 0, direct: false, floor: "none", read: author.placed },
+      ...{ signature: null, heldBy: [], marks: null },
+    });
+    this.#put({ type: "put", key, value });
+    this.row = { ...this.row, orphans: this.row.orphans + 1 };
+  }
+
+  /** The marks of an entry that comes only now, with what was said of it before. */
+  async #adopted(origin: Origin, author: UserId, marks: Marks | null): Promise<Marks | null> {
+    if (this.row.orphans === 0) return marks;
+    const prefix = keys.orphans(this.row.conversationId, origin);
+    let adopted = marks;
+    for (const { key, value } of await this.#core.ports.store.range(under(prefix))) {
+      const { userId, deviceId, payload, at, read } = tailRow.decode(value);
+      const { body, clock } = decodeContent(payload, at);
+      const writing = writingOf(clock, deviceId);
+      const member = this.row.members.find((known) => known.userId === userId);
+      const by = { userId, writing, admin: read && (member?.admin ?? false) };
+      adopted = marked(adopted ?? NO_MARKS, author, body, by);
+      this.#put({ type: "del", key });
+      this.row = { ...this.row, orphans: Math.max(0, this.row.orphans - 1) };
+    }
+    return adopted;
+  }
+
+  #put(write: Write): void {
+    this.#writes.set(write.key, write);
+  }
+
+  #putLogged({ seq, row, shown }: Logged): void {
+    const { conversationId } = this.row;
+    const key = shown ? keys.shown(conversationId, seq) : keys.quiet(conversationId, seq);
+    this.#put({ type: "put", key, value: logRow.encode(row) });
+  }
+
+  #tell(event: "message.added" | "message.updated", found: Found): void {
+    const { state, events } = this.#core;
+    const entry = found.kind === "tail" ? found.entry : found.row;
+    const shown = found.kind === "tail" ? found.entry.shown : found.shown;
+    if (!shown || state.isHidden(this.row, entry)) return;
+    events.emit(event, messageOf(state, this.#conversation, found));
+  }
+}
+
+/** What is left of a message that was deleted for everyone: when it was written. */
+const erased = (row: LogRow): Uint8Array => {
+  const { clock, sentAt } = decodeContent(row.payload, row.at);
+  return encodeContent({ clock, sentAt, body: { type: "gone" } });
+};
+
+const names = (body: Body, handle: string): boolean =>
+  textOf(body)
+    .toLowerCase()
+    .split(/[^a-z0-9_@]+/)
+    .includes(`@${handle}`);
