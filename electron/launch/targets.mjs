@@ -60,7 +60,7 @@ export const targets = {
     configs: [program("test/soak/main.ts")],
   },
   "soak-real": {
-    sources: ["shared", "relay", "electron", "test/sim", "test/soak"],
+    sources: ["shared", "relay", "electron", "test/sim", "test/real", "test/soak"],
     configs: [program("test/soak/real/main.ts")],
   },
   bench: { sources: ["shared", "bench"], configs: [program("bench/main.ts")] },

@@ -34,7 +34,9 @@ abstract class Machine<P extends Program> {
   readonly #clock: string;
   /** The running process; null while there is none that answers. */
   running: P | null = null;
-  fullDisk = false;
+  #fullDisk = false;
+  /** How often its disk had room again. */
+  #emptied = 0;
 
   constructor(name: string, place: Place) {
     this.name = name;
@@ -50,6 +52,7 @@ abstract class Machine<P extends Program> {
   /** Answers when the program does. It cannot begin on a full disk, so that is waited for. */
   async start(): Promise<void> {
     for (;;) {
+      const emptied = this.#emptied;
       try {
         const program = await this.launch();
         this.running = program;
@@ -60,7 +63,8 @@ abstract class Machine<P extends Program> {
         });
         return;
       } catch (error) {
-        if (!this.fullDisk) throw new Error(`${this.name} does not start: ${error}`);
+        const wasFull = this.#fullDisk || this.#emptied !== emptied;
+        if (!wasFull) throw new Error(`${this.name} does not start: ${error}`);
       }
       await new Promise((done) => setTimeout(done, RETRY_MS));
     }
@@ -77,13 +81,14 @@ abstract class Machine<P extends Program> {
   }
 
   fillDisk(): void {
-    this.fullDisk = true;
+    this.#fullDisk = true;
     this.place.disk?.fill();
   }
 
   emptyDisk(): void {
     this.place.disk?.empty();
-    this.fullDisk = false;
+    this.#fullDisk = false;
+    this.#emptied++;
   }
 
   /** The beginning of a command whose clock is this machine's. */
