@@ -79,30 +79,23 @@ export class Checker {
 
   /** "Sent" is said only of what a loss of power at this very moment would leave somewhere. */
   #mustBeSafe(device: Device, { messageId, conversationId, state, text }: Message): void {
+    const origin = parseMessageId(messageId)?.origin;
+    if (!origin) return this.#world.violate(`${messageId} is no id of a message`);
     const members = this.#world.conversations.get(conversationId) ?? [];
-    const everywhere = [...this.#world.devices, ...this.#world.outside];
-    const held = everywhere.some(
+    const tail = clientKeys.tail(conversationId, origin);
+    const log = clientKeys.origin(conversationId, origin);
+    const held = [...this.#world.devices, ...this.#world.outside].some(
       (other) =>
-        other !== device && members.includes(other.handle) && this.#holds(other, messageId),
+        other !== device &&
+        members.includes(other.handle) &&
+        (has(other.disk, log) || has(other.disk, tail)),
     );
-    const { origin } = parseMessageId(messageId) ?? {};
-    const logged =
-      origin !== undefined &&
+    const logged = () =>
       has(this.#world.relay.disk, relayKeys.origin(conversationId, origin.deviceId, origin.n));
-    const safe = state === "sent" ? held || logged : held;
+    const safe = held || (state === "sent" && logged());
     if (!safe)
       this.#world.violate(`${device.name}'s ${brief(text)} is not ${state}: nobody has it`);
-    if (origin?.deviceId === device.deviceId) device.safe.add(messageId);
-  }
-
-  #holds({ disk }: Device, messageId: MessageId): boolean {
-    const parsed = parseMessageId(messageId);
-    if (!parsed) return false;
-    const { conversationId, origin } = parsed;
-    return (
-      has(disk, clientKeys.origin(conversationId, origin)) ||
-      has(disk, clientKeys.tail(conversationId, origin))
-    );
+    if (origin.deviceId === device.deviceId) device.safe.add(messageId);
   }
 
   /** What has to be so at any moment. */

@@ -9,5 +9,5 @@ export const familyOf = (seed: number): WorldOptions => ({
   handles: HANDLES.slice(0, seed % 3 === 0 ? 2 : 3),
   // In some the first words are exchanged among the faults, too.
   acquainted: seed % 4 !== 0,
-  severalDevices: seed % 2 === 0,
+  severalDevices: seed % 5 < 2,
 });

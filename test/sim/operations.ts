@@ -7,13 +7,13 @@ import type { World } from "./world.js";
 /** Devices of one user at once. */
 const MOST_DEVICES = 3;
 
-/** One or a few calls of the client API by one device; answers how many. */
+/** One or a few calls of the client API by one device; answers how many. Texts begin with `label`. */
 export function operate(
   world: World,
   checker: Checker,
   random: Prng,
   device: Device,
-  step: number,
+  label: string,
 ): number {
   // Now and then a note to oneself.
   const others = random.chance(0.05) ? [device] : world.peersOf(device);
@@ -34,7 +34,7 @@ export function operate(
     for (let i = random.between(1, 4); i > 0; i--) {
       // A few of them fill an append or a page by themselves.
       const more = random.chance(0.02) ? ` ${"x".repeat(random.between(20_000, 60_000))}` : "";
-      world.send(device, conversationId, `${step}.${i}${more}`);
+      world.send(device, conversationId, `${label}.${i}${more}`);
       calls++;
     }
   } else if (dice <= 75) {

@@ -29,7 +29,7 @@ const message = (n: number, more: Partial<Message> = {}): Message =>
   }) as Message;
 
 const three = [message(1), message(2), message(3)];
-const log = three.map(({ messageId }) => messageId);
+const log = three.map(({ messageId }, i) => ({ messageId, seq: i + 1, shown: true }));
 const asked = three.map(({ text, messageId }) => ({
   conversationId,
   text,
@@ -37,7 +37,7 @@ const asked = three.map(({ text, messageId }) => ({
   refused: null,
 }));
 const alice: Witness = { handle: "alice", sent: asked, read: new Set() };
-const bob: Witness = { handle: "bob", sent: [], read: new Set(log.slice(0, 1)) };
+const bob: Witness = { handle: "bob", sent: [], read: new Set(log.slice(0, 1).map(({ messageId }) => messageId)) };
 const pair = { alone: false };
 
 test("a history as promised has no faults", () => {

@@ -42,6 +42,8 @@ export function orderFaults(list: readonly Message[]): string[] {
       faults.push(`shows ${brief(next.text)} after ${brief(message.text)}`);
     }
     const { deviceId, n } = parseMessageId(message.messageId)?.origin ?? { deviceId: "", n: 0 };
+    // Changes of members have numbers of their own.
+    if (isMembershipN(n)) continue;
     if (n <= (lastN.get(deviceId) ?? 0)) {
       faults.push(`shows ${brief(message.text)} after a later one`);
     }
@@ -50,23 +52,44 @@ export function orderFaults(list: readonly Message[]): string[] {
   return faults;
 }
 
+/** An entry of the relay's log, and whether it is a line of the history. */
+export interface LogPlace {
+  readonly messageId: MessageId;
+  readonly seq: number;
+  readonly shown: boolean;
+}
+
+export const placeOf = (
+  id: ConversationId,
+  { seq, deviceId, n, at, payload }: Omit<SequencedEntry, "userId" | "ttl" | "membership">,
+): LogPlace => ({
+  messageId: messageIdOf(id, { deviceId, n }),
+  seq,
+  shown: isShown(decodeContent(payload, at).body),
+});
+
 /**
  * Nothing missing, nothing doubled, nothing invented, everything in its place and delivered. `log`
  * is what the relay has after the seq `since`; `alone` says that there is nobody else to deliver to.
  */
 export function logFaults(
   list: readonly Message[],
-  log: readonly MessageId[],
+  log: readonly LogPlace[],
   { since = 0, alone }: { since?: number; alone: boolean },
 ): string[] {
   const faults = orderFaults(list);
-  if (new Set(log).size !== log.length) faults.push("the log has an entry twice");
-  if (list.map(({ messageId }) => messageId).join() !== log.join()) {
-    faults.push(`has ${list.length} messages where the log has ${log.length}`);
+  const ids = new Set(log.map(({ messageId }) => messageId));
+  if (ids.size !== log.length) faults.push("the log has an entry twice");
+  for (const [i, { seq }] of log.entries()) {
+    if (seq !== since + i + 1) faults.push(`the log has ${seq} where ${since + i + 1} belongs`);
+  }
+  const lines = log.filter(({ shown }) => shown);
+  if (list.map(({ messageId }) => messageId).join() !== lines.map((each) => each.messageId).join()) {
+    faults.push(`has ${list.length} messages where the log has ${lines.length}`);
   }
   const final = alone ? RANK.sent : RANK.delivered;
   for (const [i, { seq, mine, state, text }] of list.entries()) {
-    const place = since + i + 1;
+    const place = lines[i]?.seq ?? null;
     if (seq !== place) faults.push(`has ${brief(text)} at ${seq}, not ${place}`);
     if (mine && RANK[state] < final) faults.push(`${brief(text)} is still ${state}`);
   }

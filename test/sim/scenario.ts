@@ -26,6 +26,8 @@ export const KNOBS: Knobs = { steps: 120, faultPercent: 25 };
 const PATIENCE_MS = 5 * 60_000;
 /** And then nothing may change any more. */
 const QUIET_MS = 30_000;
+/** The most people who do something at one moment. */
+const AT_ONCE = 5;
 /** How often a device is removed, of operations. */
 const REMOVAL = 0.01;
 /** Any odd number: it keeps the steps' numbers apart from each other's and from the world's. */
@@ -44,9 +46,14 @@ export async function play(options: WorldOptions, knobs: Knobs = KNOBS): Promise
     if (random.chance(knobs.faultPercent / 100)) await strike(world, random, device, struck);
     else if (world.severalDevices && random.chance(REMOVAL)) {
       if (await calm(world, checker)) world.remove(device, random);
-    } else operations += operate(world, checker, random, device, step);
+    } else {
+      // People do not wait for each other.
+      for (let i = random.between(1, AT_ONCE); i > 0; i--) {
+        operations += operate(world, checker, random, random.pick(world.devices), `${step}.${i}`);
+      }
+    }
     // Mostly in quick succession, sometimes with time for everything to settle.
-    await world.run(random.chance(0.8) ? random.between(0, 200) : random.between(200, 12_000));
+    await world.run(random.chance(0.9) ? random.between(0, 200) : random.between(200, 12_000));
     if (world.violations.length > 0) return { world, operations, struck };
   }
   await settle(world, checker);
