@@ -31,14 +31,21 @@ export class Disappearing {
   /** The relay told what time it is. */
   async see(relayNow: number): Promise<void> {
     const skew = relayNow - this.#core.ports.clock.now();
-    await this.#core.journal.run(() => skewed(this.#core, skew));
+    await this.#tried(() => this.#core.journal.run(() => skewed(this.#core, skew)));
     await this.sweep();
   }
 
-  async sweep(): Promise<void> {
-    try {
+  sweep(): Promise<void> {
+    return this.#tried(async () => {
       while (!this.#closed && (await this.#core.journal.run(() => logged(this.#core))) === STEP);
       if (!this.#closed) await this.#core.journal.run(() => waiting(this.#core));
+    });
+  }
+
+  /** The next sweep tries again. */
+  async #tried(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
     } catch (error) {
       const { code } = DovetailError.from(error);
       this.#core.ports.log.warn("messages did not disappear", { code });

@@ -3,20 +3,17 @@ import type { Client } from "../../electron/client/index.js";
 import { keys as clientKeys } from "../../electron/client/rows.js";
 import { keys as relayKeys, rows as relayRows } from "../../relay/store/rows.js";
 import type { Message, MessageState } from "../../shared/client-api.js";
-import {
-  type ConversationId,
-  type MessageId,
-  messageIdOf,
-  parseMessageId,
-} from "../../shared/ids.js";
-import { under } from "../../shared/key-value.js";
+import { type ConversationId, type MessageId, parseMessageId } from "../../shared/ids.js";
+import { fromSortable, under } from "../../shared/key-value.js";
 import type { Device } from "./machine.js";
 import type { MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
 import {
   brief,
+  type LogPlace,
   logFaults,
   orderFaults,
+  placeOf,
   RANK,
   readFaults,
   receiptFaults,
@@ -124,10 +121,15 @@ export class Checker {
   }
 
   /** The relay's log as it is on the platter. */
-  #log(id: ConversationId): MessageId[] {
+  #log(id: ConversationId): LogPlace[] {
     return this.#world.relay.disk
       .certain(under(relayKeys.entry(id, 0).slice(0, -11)))
-      .map(({ key, value }) => messageIdOf(id, relayRows.entry.decode(key, value)));
+      .map(({ key, value }) =>
+        placeOf(id, {
+          seq: fromSortable(key.slice(key.lastIndexOf("/") + 1)),
+          ...relayRows.entry.decode(key, value),
+        }),
+      );
   }
 
   /** What has to be so when nothing happens any more; empty when all is well. */
@@ -164,16 +166,16 @@ export class Checker {
   }
 
   /** Each entry was written by a device that was asked to; nothing that was told to be safe is lost. */
-  #strangers(id: ConversationId, log: readonly MessageId[]): string[] {
+  #strangers(id: ConversationId, log: readonly LogPlace[]): string[] {
     const faults: string[] = [];
     const all = [...this.#world.devices, ...this.#world.outside];
     const known = new Set<string>(all.map(({ deviceId }) => deviceId));
-    for (const messageId of log) {
+    for (const { messageId } of log) {
       if (!known.has(parseMessageId(messageId)?.origin.deviceId ?? "")) {
         faults.push(`nobody wrote ${messageId}`);
       }
     }
-    const logged = new Set(log);
+    const logged = new Set(log.map(({ messageId }) => messageId));
     for (const { name, safe } of all) {
       for (const messageId of safe) {
         const lost = parseMessageId(messageId)?.conversationId === id && !logged.has(messageId);

@@ -37,7 +37,11 @@ const asked = three.map(({ text, messageId }) => ({
   refused: null,
 }));
 const alice: Witness = { handle: "alice", sent: asked, read: new Set() };
-const bob: Witness = { handle: "bob", sent: [], read: new Set(log.slice(0, 1).map(({ messageId }) => messageId)) };
+const bob: Witness = {
+  handle: "bob",
+  sent: [],
+  read: new Set(log.slice(0, 1).map(({ messageId }) => messageId)),
+};
 const pair = { alone: false };
 
 test("a history as promised has no faults", () => {

@@ -1,13 +1,17 @@
 /** The promises of DESIGN's one order and nothing lost, as questions about what a device shows. */
+import { decodeContent, isShown } from "../../electron/client/content.js";
 import { MAX_UNREAD } from "../../electron/client/rows.js";
 import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
 import {
   type ConversationId,
   type DeviceId,
   type MessageId,
+  messageIdOf,
   parseMessageId,
 } from "../../shared/ids.js";
+import { isMembershipN } from "../../shared/membership.js";
 import { compareMessages } from "../../shared/message-order.js";
+import type { SequencedEntry } from "../../shared/protocol.js";
 
 export const RANK: Record<MessageState, number> = { queued: 0, sent: 1, delivered: 2, read: 3 };
 
@@ -84,7 +88,9 @@ export function logFaults(
     if (seq !== since + i + 1) faults.push(`the log has ${seq} where ${since + i + 1} belongs`);
   }
   const lines = log.filter(({ shown }) => shown);
-  if (list.map(({ messageId }) => messageId).join() !== lines.map((each) => each.messageId).join()) {
+  if (
+    list.map(({ messageId }) => messageId).join() !== lines.map((each) => each.messageId).join()
+  ) {
     faults.push(`has ${list.length} messages where the log has ${lines.length}`);
   }
   const final = alone ? RANK.sent : RANK.delivered;

@@ -2,16 +2,13 @@
 
 import { keys, rows } from "../../../relay/store/rows.js";
 import type { Message } from "../../../shared/client-api.js";
-import {
-  type ConversationId,
-  type MessageId,
-  messageIdOf,
-  parseMessageId,
-} from "../../../shared/ids.js";
-import { under } from "../../../shared/key-value.js";
+import { type ConversationId, parseMessageId } from "../../../shared/ids.js";
+import { fromSortable, under } from "../../../shared/key-value.js";
 import { openLevel } from "../../../shared/node/level-key-value.js";
 import {
+  type LogPlace,
   logFaults,
+  placeOf,
   readFaults,
   receiptFaults,
   sentFaults,
@@ -60,16 +57,21 @@ export async function unrest(cast: Cast): Promise<string | null> {
 }
 
 /** What the relay's database holds; the relay must not run. */
-export async function relayLogs(cast: Cast): Promise<ReadonlyMap<Talk, readonly MessageId[]>> {
+export async function relayLogs(cast: Cast): Promise<ReadonlyMap<Talk, readonly LogPlace[]>> {
   const store = await openLevel(cast.relay.data);
-  const logs = new Map<Talk, readonly MessageId[]>();
+  const logs = new Map<Talk, readonly LogPlace[]>();
   for (const talk of cast.talks) {
     const { id } = talk;
     const first = keys.entry(id, 0);
     const entries = await store.range(under(first.slice(0, first.lastIndexOf("/") + 1)));
     logs.set(
       talk,
-      entries.map(({ key, value }) => messageIdOf(id, rows.entry.decode(key, value))),
+      entries.map(({ key, value }) =>
+        placeOf(id, {
+          seq: fromSortable(key.slice(key.lastIndexOf("/") + 1)),
+          ...rows.entry.decode(key, value),
+        }),
+      ),
     );
   }
   await store.close();
@@ -80,14 +82,16 @@ export async function relayLogs(cast: Cast): Promise<ReadonlyMap<Talk, readonly 
 export async function faults(
   cast: Cast,
   shown: Histories,
-  logs: ReadonlyMap<Talk, readonly MessageId[]> | null,
+  logs: ReadonlyMap<Talk, readonly LogPlace[]> | null,
 ): Promise<string[]> {
   const found: string[] = [];
   for (const [talk, lists] of shown) {
     const [any] = lists.values();
-    const log = logs?.get(talk) ?? (any ?? []).map(({ messageId }) => messageId);
+    const log =
+      logs?.get(talk) ??
+      (any ?? []).map(({ messageId, seq }) => ({ messageId, seq: seq ?? 0, shown: true }));
     const known = new Set<string>(cast.devices.map(({ deviceId }) => deviceId));
-    for (const messageId of log) {
+    for (const { messageId } of log) {
       const { deviceId } = parseMessageId(messageId)?.origin ?? {};
       if (!deviceId || !known.has(deviceId)) found.push(`nobody here wrote ${messageId}`);
     }
