@@ -14,12 +14,16 @@ import { keys, logRow, skewRow } from "./rows.js";
 import { readTail, replace, type TailEntry } from "./state.js";
 
 const SWEEP_MS = 15_000;
+/** Clocks drift apart by less without anybody noticing. */
+const TOLERATED_MS = 1_000;
 /** Entries in one change. */
 const STEP = 200;
 const NOTHING = new Uint8Array();
 
 export class Disappearing {
   readonly #core: Core;
+  /** What the relay said its time was, and when (monotonic). */
+  #told: { readonly relayNow: number; readonly at: number } | null = null;
   #timer: Timer | null = null;
   #closed = false;
 
@@ -30,13 +34,23 @@ export class Disappearing {
 
   /** The relay told what time it is. */
   async see(relayNow: number): Promise<void> {
-    const skew = relayNow - this.#core.ports.clock.now();
-    await this.#tried(() => this.#core.journal.run(() => skewed(this.#core, skew)));
+    this.#told = { relayNow, at: this.#core.ports.clock.monotonic() };
     await this.sweep();
+  }
+
+  /** Both clocks go on, but this device's wall clock may be set meanwhile. */
+  async #compare(): Promise<void> {
+    if (!this.#told) return;
+    const { clock } = this.#core.ports;
+    const { relayNow, at } = this.#told;
+    const skew = Math.round(relayNow + clock.monotonic() - at - clock.now());
+    if (Math.abs(skew - this.#core.state.skew) <= TOLERATED_MS) return;
+    await this.#core.journal.run(() => skewed(this.#core, skew));
   }
 
   sweep(): Promise<void> {
     return this.#tried(async () => {
+      await this.#compare();
       while (!this.#closed && (await this.#core.journal.run(() => logged(this.#core))) === STEP);
       if (!this.#closed) await this.#core.journal.run(() => waiting(this.#core));
     });
