@@ -3,9 +3,22 @@ import { z } from "zod";
 import { eventSummaries, type Method } from "../../shared/client-api.js";
 import { methods } from "../../shared/client-methods.js";
 
+interface Property {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly items?: Property;
+  readonly anyOf?: readonly Property[];
+}
+
 interface Shape {
-  readonly properties?: Record<string, { type?: string; default?: unknown; enum?: unknown[] }>;
+  readonly properties?: Record<string, Property>;
   readonly required?: readonly string[];
+}
+
+function typeOf({ type, enum: words, items, anyOf }: Property): string {
+  if (words) return words.map((word) => JSON.stringify(word)).join(" | ");
+  if (anyOf) return anyOf.map(typeOf).join(" | ");
+  return type === "array" && items ? `${typeOf(items)}[]` : (type ?? "any");
 }
 
 /** Parameters as a person writes them: `{conversationId: string, limit?: integer}`. */
@@ -14,9 +27,9 @@ export function parameters(method: Method): string {
     io: "input",
     unrepresentable: "any",
   }) as Shape;
-  const names = Object.entries(shape.properties ?? {}).map(([name, { type, enum: words }]) => {
+  const names = Object.entries(shape.properties ?? {}).map(([name, property]) => {
     const optional = shape.required?.includes(name) ? "" : "?";
-    return `${name}${optional}: ${words ? words.map((word) => JSON.stringify(word)).join(" | ") : (type ?? "any")}`;
+    return `${name}${optional}: ${typeOf(property)}`;
   });
   return `{${names.join(", ")}}`;
 }
