@@ -77,7 +77,10 @@ export class Checker {
   /** "Sent" is said only of what a loss of power at this very moment would leave somewhere. */
   #mustBeSafe(device: Device, { messageId, conversationId, state, text }: Message): void {
     const origin = parseMessageId(messageId)?.origin;
-    if (!origin) return this.#world.violate(`${messageId} is no id of a message`);
+    if (!origin) {
+      this.#world.violate(`${messageId} is no id of a message`);
+      return;
+    }
     const members = this.#world.conversations.get(conversationId) ?? [];
     const tail = clientKeys.tail(conversationId, origin);
     const log = clientKeys.origin(conversationId, origin);
