@@ -108,3 +108,17 @@ describe("an order of its own", () => {
     );
   });
 });
+
+describe("rows that are forgotten", () => {
+  it("for whom the relay has something new: a device stays behind", async () => {
+    const forgets = forgetting((key) => key.startsWith("inbox/"));
+    expect(await caught(only("relay", forgets))).toMatch(/is still|is behind|the log has/);
+  });
+
+  it("what a device has of the log: it shows something twice or not at all", async () => {
+    const forgets = forgetting((key) => key.startsWith("origin/"));
+    expect(await caught(only("device", forgets))).toMatch(
+      /nobody has it|twice|the log has|is still/,
+    );
+  });
+});

@@ -1,8 +1,7 @@
-/** The simulated world keeps its own promises, and its checker catches a relay that breaks its. */
+/** The simulated world keeps its own promises. */
 import { describe, expect, it } from "vitest";
 import type { KeyValue, Write } from "../../shared/key-value.js";
 import { MemoryDisk } from "./memory-key-value.js";
-import { play } from "./scenario.js";
 import { VirtualTime } from "./virtual-time.js";
 
 const put = (key: string): Write => ({ type: "put", key, value: Uint8Array.of(1) });
@@ -85,68 +84,4 @@ it("virtual time runs events in their order, and what they promise before the ne
   await time.runUntil(4);
   expect(seen.join("")).toBe("1-1-3-4-");
   expect(time.now).toBe(4);
-});
-
-/** Whether any of a few worlds shows that a store is broken. */
-async function caught(broken: "relay" | "device", by: (store: KeyValue) => KeyValue) {
-  for (let seed = 1; seed <= 40; seed++) {
-    const handles = ["alice", "bob", "carol"];
-    const sabotage = (store: KeyValue, owner: string) => (owner === broken ? by(store) : store);
-    const { world } = await play({ seed, handles, sabotage });
-    if (world.violations.length > 0) return true;
-  }
-  return false;
-}
-
-const early = (store: KeyValue): KeyValue => ({
-  ...store,
-  batch: (writes) => store.batch(writes, false),
-});
-
-/** Loses what is written to some rows. */
-const forgetting =
-  (lost: (key: string) => boolean) =>
-  (store: KeyValue): KeyValue => ({
-    ...store,
-    batch: (writes, durable) =>
-      store.batch(
-        writes.filter(({ key }) => !lost(key)),
-        durable,
-      ),
-  });
-
-describe("the checker catches", () => {
-  it.each(["relay", "device"] as const)(
-    "a %s that acknowledges before the platter has it",
-    async (broken) => {
-      expect(await caught(broken, early)).toBe(true);
-    },
-  );
-
-  it("a relay that forgets what it has of a device", async () => {
-    expect(
-      await caught(
-        "relay",
-        forgetting((key) => key.startsWith("last/")),
-      ),
-    ).toBe(true);
-  });
-
-  it("a relay that forgets for whom there is something new", async () => {
-    expect(
-      await caught(
-        "relay",
-        forgetting((key) => key.startsWith("inbox/")),
-      ),
-    ).toBe(true);
-  });
-
-  it("a device that forgets what it has of the log", async () => {
-    expect(
-      await caught(
-        "device",
-        forgetting((key) => key.startsWith("origin/")),
-      ),
-    ).toBe(true);
-  });
 });
