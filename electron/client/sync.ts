@@ -213,13 +213,15 @@ export class Sync {
     const conversation = this.#core.state.conversation(id);
     const current = () => generation === this.#generation;
     const behind = () => conversation.row.head > conversation.row.upTo;
+    // Whoever left a group and came back has nothing of what stands between: asked from there on.
+    let overlap = 1;
     while (current() && (behind() || this.#suspects.has(id))) {
       // As it is now: what is pushed while the relay answers moves it on.
       const { row, newest } = conversation;
       const { head, first, entries } = await this.#relay.request("getEntries", {
         conversationId: id,
         // The last one again: it has to be the same there as here.
-        fromSeq: Math.max(1, row.upTo),
+        fromSeq: Math.max(1, row.upTo + 1 - overlap),
         limit: MAX_ENTRIES,
       });
       if (!current()) return;
@@ -232,6 +234,8 @@ export class Sync {
       this.#suspects.delete(id);
       await this.#core.journal.run(() => skipTo(this.#core, id, first - 1));
       await this.#core.journal.run(() => addSequenced(this.#core, id, entries));
+      overlap = conversation.row.upTo > row.upTo ? 1 : overlap - 1;
+      if (overlap < 0) throw new DovetailError("unexpected_frame", "The relay gives no entries.");
       this.#changed(id);
     }
   }
