@@ -1,0 +1,96 @@
+/**
+ * Many people in one process: whole client cores, each with a database in memory and a WebSocket of
+ * its own, because a thousand processes do not fit a machine.
+ */
+import { generateKeyPairSync, sign } from "node:crypto";
+import { Client, type ClientPorts, type DeviceKey } from "../../electron/client/index.js";
+import { relayDialer } from "../../electron/node/relay-dialer.js";
+import type { KeyValue, Range, Write } from "../../shared/key-value.js";
+import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
+import type { Log } from "../../shared/runtime.js";
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Keys in order; the few rows of somebody who has just come. */
+class SmallStore implements KeyValue {
+  readonly #rows = new Map<string, Uint8Array>();
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.#rows.get(key);
+  }
+
+  async range({ from, to, reverse, limit }: Range) {
+    const keys = [...this.#rows.keys()].filter((key) => key >= from && key < to).sort();
+    if (reverse) keys.reverse();
+    return keys.slice(0, limit).map((key) => ({ key, value: this.#rows.get(key) as Uint8Array }));
+  }
+
+  async batch(writes: readonly Write[]): Promise<void> {
+    for (const write of writes) {
+      if (write.type === "put") this.#rows.set(write.key, write.value);
+      else this.#rows.delete(write.key);
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function newKey(): DeviceKey {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = publicKey.export({ format: "der", type: "spki" }).subarray(-32);
+  return {
+    publicKey: new Uint8Array(raw),
+    sign: (message) => new Uint8Array(sign(null, message, privateKey)),
+  };
+}
+
+/** Somebody without direct channels. */
+export async function comer(relayUrl: string, handle: string): Promise<Client> {
+  const key = newKey();
+  const ports: ClientPorts = {
+    store: new SmallStore(),
+    relay: relayDialer,
+    direct: {
+      available: false,
+      open() {
+        throw new Error("There are no direct channels here.");
+      },
+    },
+    keys: { load: async () => null, create: async () => key },
+    clock: nodeClock,
+    random: nodeRandom,
+    crypto: nodeCrypto,
+    log: silent,
+  };
+  const client = await Client.open(ports, { relayUrl, deviceName: "crowd" });
+  await client.call("account.register", { handle, displayName: handle });
+  return client;
+}
+
+/** So many come, some at a time. */
+export async function crowd(relayUrl: string, count: number, prefix: string): Promise<Client[]> {
+  const clients: Client[] = [];
+  while (clients.length < count) {
+    const next = Array.from({ length: Math.min(50, count - clients.length) }, (_, i) =>
+      comer(relayUrl, `${prefix}${clients.length + i}`),
+    );
+    clients.push(...(await Promise.all(next)));
+  }
+  return clients;
+}
+
+/** Resolves when all of them show the text. */
+export function allShow(clients: readonly Client[], text: string): Promise<void[]> {
+  return Promise.all(
+    clients.map(
+      (client) =>
+        new Promise<void>((resolve) => {
+          const end = client.subscribe(({ event, data }) => {
+            if (event !== "message.added" || data.text !== text) return;
+            end();
+            resolve();
+          });
+        }),
+    ),
+  );
+}

@@ -1,0 +1,208 @@
+/** Groups, as every device of every member comes to show them. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { ConversationId } from "../../shared/ids.js";
+import { Asking } from "./features.js";
+import type { Device } from "./machine.js";
+import { World } from "./world.js";
+
+let world: World;
+let on: Asking;
+let alice: Device;
+let bob: Device;
+let carol: Device;
+let dave: Device;
+let laptop: Device;
+let group: ConversationId;
+
+beforeEach(async () => {
+  world = await World.open({ seed: 11, handles: ["alice", "bob", "carol", "dave"] });
+  on = new Asking(world);
+  [alice, bob, carol, dave] = world.devices as [Device, Device, Device, Device];
+  await world.act([world.link(alice)]);
+  laptop = world.devices.at(-1) as Device;
+  const made = await on.ask(alice, "groups.create", {
+    name: "Climbing",
+    handles: ["bob", "carol"],
+  });
+  group = made.conversationId;
+  await world.run(5_000);
+});
+
+const texts = async (device: Device) =>
+  (await on.list(device, group)).filter(({ notice }) => !notice).map(({ text }) => text);
+const notices = async (device: Device) =>
+  (await on.list(device, group)).flatMap(({ notice }) => (notice ? [notice.type] : []));
+const handles = async (device: Device) =>
+  (await on.ask(device, "groups.members", { conversationId: group })).map(({ handle }) => handle);
+
+describe("a group", () => {
+  it("is the same for all, with its name and whoever made it as its admin", async () => {
+    await on.say(bob, group, "hi all");
+    await on.say(laptop, group, "hi bob");
+    for (const device of [alice, laptop, bob, carol]) {
+      expect(await texts(device)).toEqual(["hi all", "hi bob"]);
+      expect(await notices(device)).toEqual(["created"]);
+      const role = device.handle === "alice" ? "admin" : "member";
+      const about = { kind: "group", title: "Climbing", memberCount: 3, role };
+      expect(await on.about(device, group)).toMatchObject(about);
+      expect(await handles(device)).toEqual(["alice", "bob", "carol"]);
+    }
+    expect(await on.refusal(dave, "conversations.get", { conversationId: group })).toBe(
+      "not_found",
+    );
+  });
+
+  it("gives who joins later what is written from then on, and what it is called", async () => {
+    await on.say(bob, group, "before dave");
+    await on.ask(alice, "conversations.setTimer", { conversationId: group, seconds: 604_800 });
+    await on.ask(alice, "groups.update", { conversationId: group, description: "On Sundays" });
+    await world.run(3_000);
+    await on.ask(bob, "groups.add", { conversationId: group, handles: ["dave"] });
+    await world.run(3_000);
+    await on.say(carol, group, "welcome");
+    expect(await texts(dave)).toEqual(["welcome"]);
+    expect(await notices(dave)).toEqual(["added"]);
+    const about = { title: "Climbing", description: "On Sundays", memberCount: 4, timer: 604_800 };
+    expect(await on.about(dave, group)).toMatchObject(about);
+    await on.say(dave, group, "thank you");
+    for (const device of [alice, laptop, bob, carol]) {
+      expect(await texts(device)).toEqual(["before dave", "welcome", "thank you"]);
+      expect(await on.about(device, group)).toMatchObject(about);
+    }
+  });
+
+  it("gives who was removed nothing more, and takes nothing from them", async () => {
+    await on.say(carol, group, "while I was here");
+    await on.ask(laptop, "groups.remove", { conversationId: group, handle: "carol" });
+    await world.run(3_000);
+    await on.say(bob, group, "without carol");
+    await world.run(3_000);
+    expect(await texts(carol)).toEqual(["while I was here"]);
+    expect(await notices(carol)).toEqual(["created", "removed"]);
+    expect(await on.about(carol, group)).toMatchObject({ role: "none" });
+    const params = { conversationId: group, text: "let me in" };
+    expect(await on.refusal(carol, "messages.send", params)).toBe("not_a_member");
+    await on.ask(alice, "groups.add", { conversationId: group, handles: ["carol"] });
+    await world.run(3_000);
+    await on.say(bob, group, "carol again");
+    expect(await texts(carol)).toEqual(["while I was here", "carol again"]);
+    expect(await texts(bob)).toEqual(["while I was here", "without carol", "carol again"]);
+  });
+
+  it("goes on when its admin leaves: whoever is there for longest leads it", async () => {
+    await on.ask(alice, "groups.leave", { conversationId: group });
+    await world.run(3_000);
+    expect(await on.about(bob, group)).toMatchObject({ role: "admin", memberCount: 2 });
+    expect(await on.about(carol, group)).toMatchObject({ role: "member" });
+    expect(await on.about(laptop, group)).toMatchObject({ role: "none" });
+    expect(await notices(carol)).toEqual(["created", "left"]);
+  });
+
+  it("lets admins do what members may not", async () => {
+    const id = { conversationId: group };
+    const outcomes = [
+      await on.refusal(bob, "groups.remove", { ...id, handle: "carol" }),
+      await on.refusal(bob, "groups.setAdmin", { ...id, handle: "bob", admin: true }),
+      await on.refusal(bob, "groups.restrict", { ...id, restricted: true }),
+    ];
+    expect(outcomes).toEqual(["not_allowed", "not_allowed", "not_allowed"]);
+    await on.ask(alice, "groups.restrict", { ...id, restricted: true });
+    await world.run(3_000);
+    expect(await on.refusal(bob, "groups.add", { ...id, handles: ["dave"] })).toBe("not_allowed");
+    expect(await on.refusal(bob, "groups.update", { ...id, name: "X" })).toBe("not_allowed");
+    await on.ask(alice, "groups.setAdmin", { ...id, handle: "bob", admin: true });
+    await world.run(3_000);
+    await on.ask(bob, "groups.add", { ...id, handles: ["dave"] });
+    await world.run(3_000);
+    const { messageId } = await on.say(carol, group, "off topic");
+    await on.ask(bob, "messages.delete", { messageId, for: "everyone" });
+    await world.run(3_000);
+    for (const device of [alice, laptop, bob, carol, dave]) {
+      expect(await on.ask(device, "messages.get", { messageId })).toMatchObject({ deleted: true });
+    }
+  });
+
+  it("accepts one change an epoch: who is too late builds on the other's", async () => {
+    const id = { conversationId: group };
+    await world.act([
+      alice.client?.call("groups.add", { ...id, handles: ["dave"] }),
+      laptop.client?.call("groups.setAdmin", { ...id, handle: "bob", admin: true }),
+      bob.client?.call("groups.leave", id).catch(() => undefined),
+      carol.client?.call("groups.leave", id),
+    ]);
+    await world.run(10_000);
+    const all = [alice, laptop, dave];
+    const lists = await Promise.all([handles(alice)]);
+    for (const device of all) expect(await handles(device)).toEqual(lists[0]);
+    expect(lists[0]).toContain("dave");
+    expect(lists[0]).not.toContain("carol");
+  });
+
+  it("marks who is named, and says who has read what", async () => {
+    const { messageId } = await on.say(alice, group, "what do you say, @carol?");
+    const { mentions } = await on.ask(bob, "messages.get", { messageId });
+    expect(mentions.map(({ handle }) => handle)).toEqual(["carol"]);
+    expect(await on.about(carol, group)).toMatchObject({ mentioned: true, unread: 1 });
+    expect(await on.about(bob, group)).toMatchObject({ mentioned: false, unread: 1 });
+    await on.ask(carol, "conversations.markRead", { conversationId: group, messageId });
+    await world.run(3_000);
+    expect(await on.about(carol, group)).toMatchObject({ mentioned: false, unread: 0 });
+    const receipts = await on.ask(alice, "messages.receipts", { messageId });
+    expect(receipts.map(({ handle, state }) => [handle, state])).toEqual([
+      ["bob", "delivered"],
+      ["carol", "read"],
+    ]);
+  });
+
+  it("talks on directly while the relay is away", async () => {
+    await on.say(alice, group, "are you there?");
+    world.killRelay();
+    world.send(alice, group, "without the relay");
+    await world.run(3_000);
+    world.send(bob, group, "it works");
+    await world.run(3_000);
+    for (const device of [alice, laptop, bob, carol]) {
+      expect(await texts(device)).toEqual(["are you there?", "without the relay", "it works"]);
+    }
+    world.startRelay();
+    await world.run(60_000);
+    for (const device of [alice, laptop, bob, carol]) {
+      const list = await on.list(device, group);
+      expect(list.map(({ seq }) => seq)).not.toContain(null);
+      expect(await texts(device)).toEqual(["are you there?", "without the relay", "it works"]);
+    }
+  });
+});
+
+describe("an invite link", () => {
+  it("lets people in as often as it says, and shows what it leads to", async () => {
+    const invite = await on.ask(alice, "groups.createInvite", {
+      conversationId: group,
+      maxUses: 1,
+    });
+    expect(invite).toMatchObject({ uses: 0, maxUses: 1, createdBy: { handle: "alice" } });
+    const { code } = invite;
+    const invitation = await on.ask(dave, "groups.invitation", { code });
+    expect(invitation).toMatchObject({ name: "Climbing", memberCount: 3, joined: false });
+    await on.ask(dave, "groups.join", { code });
+    await world.run(3_000);
+    expect(await notices(dave)).toEqual(["joined"]);
+    expect(await on.about(dave, group)).toMatchObject({ title: "Climbing", role: "member" });
+    expect(await handles(bob)).toEqual(["alice", "bob", "carol", "dave"]);
+    await on.ask(dave, "groups.leave", { conversationId: group });
+    await world.run(3_000);
+    expect(await on.refusal(dave, "groups.join", { code })).toBe("link_invalid");
+  });
+
+  it("is worthless once it is revoked or has expired", async () => {
+    const id = { conversationId: group };
+    const first = await on.ask(alice, "groups.createInvite", { ...id, expiresIn: 3_600 });
+    const second = await on.ask(alice, "groups.createInvite", { ...id, expiresIn: null });
+    expect(await on.ask(alice, "groups.invites", id)).toHaveLength(2);
+    await world.run(3_700_000);
+    expect(await on.refusal(dave, "groups.join", { code: first.code })).toBe("link_invalid");
+    await on.ask(alice, "groups.revokeInvite", { ...id, code: second.code });
+    expect(await on.refusal(dave, "groups.invitation", { code: second.code })).toBe("link_invalid");
+    expect(await on.ask(alice, "groups.invites", id)).toEqual([]);
+  });
+});
