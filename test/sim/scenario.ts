@@ -74,6 +74,8 @@ async function calm(world: World, checker: Checker): Promise<boolean> {
     await world.run(5_000);
     world.heal();
     found = await ask(world, checker);
+    // What went wrong already does not come right, and the end of it tells more of the cause.
+    if (world.violations.length > 0) break;
     if (found.length === 0) return true;
   }
   for (const each of found) world.violate(each);
