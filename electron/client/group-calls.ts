@@ -23,6 +23,9 @@ const MAX_REBASES = 8;
 /** How long a change of members waits for own messages that are on their way. */
 const SETTLE_MS = 10_000;
 
+/** People looked up at once. */
+const LOOKUPS = 16;
+
 const NO_PROFILE: Profile = { name: "", description: "", picture: "" };
 
 interface GroupParts {
@@ -113,9 +116,30 @@ export class GroupCalls {
     return member.userId;
   }
 
+  /** A few at a time: the relay answers so many questions a second. */
   async #users(handles: readonly string[]): Promise<UserId[]> {
-    const users = await Promise.all(handles.map((handle) => this.#parts.userOf(handle)));
-    return [...new Set(users)];
+    const users = new Set<UserId>();
+    for (let from = 0; from < handles.length; from += LOOKUPS) {
+      const some = handles.slice(from, from + LOOKUPS);
+      for (const user of await Promise.all(some.map((handle) => this.#userOf(handle)))) {
+        users.add(user);
+      }
+    }
+    return [...users];
+  }
+
+  async #userOf(handle: string): Promise<UserId> {
+    for (;;) {
+      try {
+        return await this.#parts.userOf(handle);
+      } catch (thrown) {
+        const { code, retryAfterMs = 1_000 } = DovetailError.from(thrown);
+        if (code !== "rate_limited") throw thrown;
+        await new Promise<void>((resolve) => {
+          this.#core.ports.clock.after(retryAfterMs, resolve);
+        });
+      }
+    }
   }
 
   async #create(params: ValidParams<"groups.create">): Promise<{ conversationId: ConversationId }> {
