@@ -13,6 +13,7 @@ import {
   type ClientFrame,
   clientFrames,
   entryBytes,
+  PROTOCOL_VERSION,
   type RelayFrame,
   registrationBytes,
   relayFrames,
@@ -244,7 +245,7 @@ export class Client implements ClientWire {
   }
 
   async challenge(): Promise<Answer<"challenge">> {
-    this.tell({ type: "hello", version: 1, client: "test" });
+    this.tell({ type: "hello", version: PROTOCOL_VERSION, client: "test" });
     return this.got("challenge");
   }
 
