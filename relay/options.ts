@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { MAX_ICE_SERVERS } from "../shared/limits.js";
 import type { IceServer } from "../shared/protocol.js";
+import type { Retention } from "./core/config.js";
 import type { RelayServerOptions } from "./server/server.js";
 
 export const ENVIRONMENT_PREFIX = "DOVETAIL_RELAY_";
@@ -41,6 +42,20 @@ const invite = z
     const [code = "", uses] = value.split(":");
     return [code, uses === undefined ? null : Number(uses)];
   });
+
+const DAY_MS = 86_400_000;
+const retention = z
+  .string()
+  .regex(
+    /^(?:forever|delivered|[1-9]\d{0,4}d)$/,
+    "not `forever`, `delivered` or a number of days as in `30d`",
+  )
+  .transform(
+    (value): Retention =>
+      value === "forever" || value === "delivered"
+        ? value
+        : { keepMs: Number.parseInt(value, 10) * DAY_MS },
+  );
 
 interface Definition {
   /** How the flag is written, with its argument. */
@@ -90,6 +105,12 @@ const definitions = {
     schema: z.array(iceServer).max(MAX_ICE_SERVERS),
     default: [],
     list: true,
+  },
+  retention: {
+    flag: "--retention <how long>",
+    help: "how long entries are kept: forever, a number of days as in `30d`, or delivered: until every device of every member has them",
+    schema: retention,
+    default: "forever",
   },
   "log-level": {
     flag: "--log-level <level>",
@@ -200,6 +221,7 @@ export function readOptions(
     name: value.name,
     invites: new Map(value["invite-code"]),
     iceServers: value["ice-server"],
+    retention: value.retention,
     logLevel: value["log-level"],
     heartbeatMs: value["heartbeat-ms"],
     maxConnections: value["max-connections"],

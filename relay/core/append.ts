@@ -15,8 +15,10 @@ import type { Connections, Peer } from "./connections.js";
 import type { Conversation } from "./conversation.js";
 import type { Conversations } from "./conversations.js";
 import type { WriteJob } from "./group-commit.js";
+import { isOver } from "./lifetime.js";
 import type { People } from "./people.js";
-import type { Metrics } from "./ports.js";
+import type { Metrics, Placed } from "./ports.js";
+import { covers } from "./spans.js";
 import type { Stage } from "./stage.js";
 
 export interface AppendContext {
@@ -28,6 +30,7 @@ export interface AppendContext {
   readonly metrics: Metrics;
 }
 
+type Place = Pick<SequencedEntry, "seq" | "at">;
 type AppendFrame = Extract<ClientFrame, { type: "append" }>;
 
 export class AppendJob implements WriteJob {
@@ -39,9 +42,10 @@ export class AppendJob implements WriteJob {
   readonly #done: () => void;
   readonly #failed: (error: DovetailError) => void;
   /** What the log has already of these entries. */
-  #known = new Map<string, SequencedEntry>();
+  #known = new Map<string, Place>();
   readonly #authors = new Map<DeviceId, UserId>();
   #added = new Map<string, SequencedEntry>();
+  #audience: readonly UserId[] = [];
   #firstEvent = 0;
 
   constructor(
@@ -62,10 +66,11 @@ export class AppendJob implements WriteJob {
 
   async prepare(): Promise<Conversation | null> {
     const { conversations } = this.#context;
-    const conversation = await conversations.ofMember(this.conversationId, this.#peer.userId);
+    const conversation = await conversations.ofReader(this.conversationId, this.#peer.userId);
     // Planned before in vain where this runs again.
     this.#added = new Map();
     this.#known = new Map();
+    this.#authors.clear();
     for (const deviceId of new Set(this.#frame.entries.map((entry) => entry.deviceId))) {
       await this.#lookUp(conversation, deviceId);
     }
@@ -87,20 +92,26 @@ export class AppendJob implements WriteJob {
     if (firstN <= lastN) {
       const toN = Math.min(lastN, firstN + MAX_ENTRIES) + 1;
       const logged = await conversations.byOrigin(conversation, deviceId, firstN, toN);
-      for (const entry of logged) this.#recognise(entries, entry);
+      const own = conversation.spans(this.#peer.userId) ?? [];
+      const visible = logged.filter(({ seq }) => covers(own, seq));
+      for (const placed of visible) this.#recognise(entries, placed);
     }
     const unknown = entries.filter((entry) => !this.#known.has(keyOf(entry)));
-    if (unknown.length === 0 || this.#authors.has(deviceId)) return;
+    if (unknown.length === 0) return;
+    // Somebody who has left still learns where its entries stand whose answer was lost.
+    if (!conversation.has(this.#peer.userId)) throw new DovetailError("not_a_member");
     this.#authors.set(deviceId, await this.#authorOf(conversation, deviceId, unknown));
   }
 
-  #recognise(entries: readonly HandedIn[], logged: SequencedEntry): void {
-    const entry = entries.find(({ n }) => n === logged.n);
+  #recognise(entries: readonly HandedIn[], { n, seq, at, entry: logged }: Placed): void {
+    const entry = entries.find((each) => each.n === n);
     if (!entry) return;
-    if (!sameBytes(entry.payload, logged.payload)) {
-      throw new DovetailError("origin_conflict", `Entry ${logged.n} has another content.`);
+    // What was deleted cannot be compared any more.
+    const comparable = logged && !isOver(logged, this.#context.clock.now());
+    if (comparable && !sameBytes(entry.payload, logged.payload)) {
+      throw new DovetailError("origin_conflict", `Entry ${n} has another content.`);
     }
-    this.#known.set(keyOf(logged), logged);
+    this.#known.set(keyOf(entry), { seq, at });
   }
 
   /** Own entries need no signature: the connection has proved whose they are. */
@@ -113,7 +124,7 @@ export class AppendJob implements WriteJob {
     const device = await this.#context.people.device(deviceId);
     if (!device) throw new DovetailError("unknown_device");
     if (device.removed) throw new DovetailError("device_removed");
-    if (!conversation.members.includes(device.userId)) {
+    if (!conversation.has(device.userId)) {
       throw new DovetailError("not_a_member", "The entries' author is not a member.");
     }
     const valid = entries.every(({ signature, ...entry }) => {
@@ -125,6 +136,10 @@ export class AppendJob implements WriteJob {
   }
 
   plan(stage: Stage): boolean {
+    const { conversation } = stage;
+    const authors = [this.#peer.userId, ...this.#authors.values()];
+    // Somebody has left since it was prepared.
+    if (!authors.every((user) => conversation.has(user))) return false;
     const at = this.#context.clock.now();
     const planned = new Map<string, SequencedEntry>();
     const lastNs = new Map<DeviceId, number>();
@@ -144,11 +159,12 @@ export class AppendJob implements WriteJob {
     }
     for (const entry of planned.values()) stage.append(entry);
     this.#added = planned;
-    this.#firstEvent = stage.claimStamps(pages([...planned.values()]).length);
+    this.#audience = conversation.members;
+    this.#firstEvent = stage.claimStamps(pages([...planned.values()]).length, this.#audience);
     return true;
   }
 
-  committed(stage: Stage, firstStamp: number): void {
+  committed(_stage: Stage, firstStamp: number): void {
     this.#answer();
     const { connections } = this.#context;
     const heldBy = new Set(this.#frame.heldBy);
@@ -158,7 +174,7 @@ export class AppendJob implements WriteJob {
       const entries: RelayFrame = { type: "entries", stamp, conversationId, entries: page };
       const placed: RelayFrame = { type: "placed", stamp, conversationId, placements: page };
       connections.pushEach(
-        stage.conversation.members,
+        this.#audience,
         ({ deviceId }) =>
           heldBy.has(deviceId) || page.every((entry) => entry.deviceId === deviceId)
             ? placed
@@ -176,7 +192,7 @@ export class AppendJob implements WriteJob {
     const { requestId, entries, heldBy } = this.#frame;
     const places = entries.map((entry) => {
       const key = keyOf(entry);
-      const { seq, at } = (this.#known.get(key) ?? this.#added.get(key)) as SequencedEntry;
+      const { seq, at } = (this.#known.get(key) ?? this.#added.get(key)) as Place;
       return { seq, at };
     });
     // Here and not where the request came in, so that it goes out before later entries do.

@@ -65,3 +65,27 @@ export const RECOVERY_MS = 1_000;
 
 /** Milliseconds for which a new device may ask at an open place. */
 export const PAIRING_MS = 5 * 60_000;
+
+/** Times that one user may have been a member of a group; beyond, it no longer sees the oldest time. */
+export const MAX_SPANS = 256;
+
+/** Devices of one user of which a cursor remembers how far they are: more than an account has. */
+export const MAX_CURSOR_DEVICES = 32;
+
+/** People whom one user may block. */
+export const MAX_BLOCKED = 4_096;
+
+/** Milliseconds between two looks at what has to be deleted. */
+export const SWEEP_MS = 10_000;
+
+/** Milliseconds until the next look where one left more to delete. */
+export const SWEEP_AGAIN_MS = 100;
+
+/** Entries whose payload is deleted in one look. */
+export const SWEEP_ENTRIES = 1_000;
+
+/** Logs that are looked at for entries that need not be kept any longer, in one look. */
+export const SWEEP_LOGS = 500;
+
+/** Entries of one log that are forgotten in one look. */
+export const TRIM_ENTRIES = 500;

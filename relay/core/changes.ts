@@ -22,11 +22,11 @@ export async function changesFor(
   for (const { stamp, conversationId } of found.slice(0, wanted)) {
     const conversation = await conversations.find(conversationId);
     if (conversation) {
-      members += conversation.members.length;
+      members += conversation.has(user) ? conversation.members.length : 0;
       if (members > MAX_PAGE_MEMBERS && states.length > 0) {
         return { conversations: states, upTo, more: true };
       }
-      states.push(await conversations.state(conversation));
+      states.push(await conversations.state(conversation, user));
     }
     upTo = stamp;
   }

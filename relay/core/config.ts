@@ -1,5 +1,11 @@
 import type { IceServer } from "../../shared/protocol.js";
 
+/**
+ * How long the relay keeps entries: for ever, until every device of every member has them, or so many
+ * milliseconds.
+ */
+export type Retention = "forever" | "delivered" | { readonly keepMs: number };
+
 export interface RelayConfig {
   /** What clients sign, so that a signature for this relay is of no use at another. */
   readonly name: string;
@@ -7,4 +13,6 @@ export interface RelayConfig {
   readonly iceServers: readonly IceServer[];
   /** Codes and how often each may be used (null: without end). Empty: everybody may register. */
   readonly invites: ReadonlyMap<string, number | null>;
+  /** Where absent, for ever. */
+  readonly retention?: Retention | undefined;
 }

@@ -42,6 +42,12 @@ const OWN_AFFAIRS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "internal",
 ]);
 
+const OPENING: ReadonlySet<Request["type"]> = new Set<Request["type"]>([
+  "openConversation",
+  "createGroup",
+  "join",
+]);
+
 /** Characters of an error's message, which as UTF-8 fit the frame. */
 const MAX_MESSAGE = 256;
 
@@ -167,7 +173,7 @@ export class Connection implements Peer {
         return null;
       default:
         // What was opened may be written to by the very next frame.
-        return { done: this.#answer(frame), alone: frame.type === "openConversation" };
+        return { done: this.#answer(frame), alone: OPENING.has(frame.type) };
     }
   }
 

@@ -1,19 +1,25 @@
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
+import { type Group, isMembershipN } from "../../shared/membership.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { MAX_RECENT_BYTES, MAX_RECENT_ENTRIES } from "./bounds.js";
-import type { ConversationKind, Cursor, StoredConversation } from "./ports.js";
+import type { ConversationKind, LogChange, StoredConversation, StoredCursor } from "./ports.js";
+import { type Span, WHOLE_LOG } from "./spans.js";
 
-const NO_CURSOR: Cursor = { deliveredUpTo: 0, readUpTo: 0 };
+const NO_CURSOR: StoredCursor = { deliveredUpTo: 0, readUpTo: 0, devices: new Map() };
 
 /** One conversation as it is durably, kept in memory. It only ever shows what the store has. */
 export class Conversation {
   readonly id: ConversationId;
   readonly kind: ConversationKind;
-  readonly members: readonly UserId[];
   /** Set where the store may know better: whoever holds it fetches it anew before writing. */
   stale = false;
   #head: number;
-  readonly #cursors: Map<UserId, Cursor>;
+  #first: number;
+  #group: Group;
+  #members: readonly UserId[] = [];
+  #memberSet: ReadonlySet<UserId> = new Set();
+  readonly #cursors: Map<UserId, StoredCursor>;
+  readonly #spans = new Map<UserId, readonly Span[]>();
   readonly #lastN = new Map<DeviceId, number>();
   /** The end of the log without holes, in order. */
   #recent: SequencedEntry[] = [];
@@ -21,16 +27,47 @@ export class Conversation {
   constructor(id: ConversationId, stored: StoredConversation) {
     this.id = id;
     this.kind = stored.kind;
-    this.members = stored.members;
     this.#head = stored.head;
+    this.#first = stored.first;
     this.#cursors = new Map(stored.cursors);
+    this.#group = stored.group;
+    this.#enter(stored.group);
   }
 
   get head(): number {
     return this.#head;
   }
 
-  cursor(user: UserId): Cursor {
+  /** Where what is kept of the log begins. */
+  get first(): number {
+    return this.#first;
+  }
+
+  get group(): Group {
+    return this.#group;
+  }
+
+  /** A new array only where they changed. */
+  get members(): readonly UserId[] {
+    return this.#members;
+  }
+
+  has(user: UserId): boolean {
+    return this.#memberSet.has(user);
+  }
+
+  /** The parts of the log that are the user's; undefined until somebody looked them up. */
+  spans(user: UserId): readonly Span[] | undefined {
+    if (this.kind !== "group") return this.has(user) ? WHOLE_LOG : [];
+    return this.#spans.get(user);
+  }
+
+  /** What the store said; what was committed since is newer. */
+  learnSpans(user: UserId, spans: readonly Span[]): void {
+    if (!this.#spans.has(user)) this.#spans.set(user, spans);
+  }
+
+  cursor(user: UserId): StoredCursor {
     return this.#cursors.get(user) ?? NO_CURSOR;
   }
 
@@ -44,11 +81,25 @@ export class Conversation {
     this.#lastN.set(device, Math.max(n, this.#lastN.get(device) ?? 0));
   }
 
-  committed(entries: readonly SequencedEntry[], cursors: ReadonlyMap<UserId, Cursor>): void {
-    for (const entry of entries) this.#lastN.set(entry.deviceId, entry.n);
+  committed({ entries, cursors, group, spans }: LogChange): void {
+    for (const { deviceId, n } of entries) if (!isMembershipN(n)) this.#lastN.set(deviceId, n);
     this.#head += entries.length;
     this.#keepRecent([...this.#recent, ...entries]);
     for (const [user, cursor] of cursors) this.#cursors.set(user, cursor);
+    for (const [user, own] of spans) this.#spans.set(user, own);
+    if (group) this.#enter(group);
+  }
+
+  /** What stood before is no longer kept. */
+  trimmed(first: number): void {
+    this.#first = first;
+    this.#recent = this.#recent.filter(({ seq }) => seq >= first);
+  }
+
+  #enter(group: Group): void {
+    this.#group = group;
+    this.#members = group.members.map(({ userId }) => userId);
+    this.#memberSet = new Set(this.#members);
   }
 
   /** Takes entries that were read, if they are the end of the log. */

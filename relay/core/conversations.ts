@@ -1,31 +1,28 @@
 import { DovetailError } from "../../shared/errors.js";
-import {
-  type ConversationId,
-  type DeviceId,
-  directConversationId,
-  type UserId,
-} from "../../shared/ids.js";
+import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { MAX_PAGE_BYTES } from "../../shared/limits.js";
-import type { ConversationState, Member, SequencedEntry } from "../../shared/protocol.js";
-import type { Crypto } from "../../shared/runtime.js";
+import type { ConversationState, Member, Person, SequencedEntry } from "../../shared/protocol.js";
+import type { Clock } from "../../shared/runtime.js";
 import { ENTRIES_PER_READ, MAX_CACHED_CONVERSATIONS, MAX_RECENT_ENTRIES } from "./bounds.js";
 import { Conversation } from "./conversation.js";
+import { asOf, sizeOf } from "./lifetime.js";
 import { Lru } from "./lru.js";
 import type { People } from "./people.js";
-import type { LogStore } from "./ports.js";
+import type { LogStore, Placed } from "./ports.js";
+import { lastOf, pieceFrom, type Span } from "./spans.js";
 
 /** The conversations that are in use, in memory, and all others in the store. */
 export class Conversations {
   readonly #store: LogStore;
   readonly #people: People;
-  readonly #crypto: Crypto;
+  readonly #clock: Clock;
   readonly #cache = new Lru<ConversationId, Conversation>(MAX_CACHED_CONVERSATIONS);
   readonly #loading = new Map<ConversationId, Promise<Conversation | null>>();
 
-  constructor(store: LogStore, people: People, crypto: Crypto) {
+  constructor(store: LogStore, people: People, clock: Clock) {
     this.#store = store;
     this.#people = people;
-    this.#crypto = crypto;
+    this.#clock = clock;
   }
 
   async find(id: ConversationId): Promise<Conversation | null> {
@@ -42,8 +39,27 @@ export class Conversations {
   async ofMember(id: ConversationId, user: UserId): Promise<Conversation> {
     const conversation = await this.find(id);
     if (!conversation) throw new DovetailError("not_found", "There is no such conversation.");
-    if (!conversation.members.includes(user)) throw new DovetailError("not_a_member");
+    if (!conversation.has(user)) throw new DovetailError("not_a_member");
     return conversation;
+  }
+
+  /** Also of somebody who was a member once. @throws DovetailError `not_found` or `not_a_member`. */
+  async ofReader(id: ConversationId, user: UserId): Promise<Conversation> {
+    const conversation = await this.find(id);
+    if (!conversation) throw new DovetailError("not_found", "There is no such conversation.");
+    const spans = await this.spans(conversation, user);
+    if (spans.length === 0) throw new DovetailError("not_a_member");
+    return conversation;
+  }
+
+  /** The parts of the log that are the user's. */
+  async spans(conversation: Conversation, user: UserId): Promise<readonly Span[]> {
+    const known = conversation.spans(user);
+    if (known) return known;
+    const stored = await this.#store.spans(conversation.id, user);
+    // What is remembered of strangers would grow with every one that asks.
+    if (stored.length > 0) conversation.learnSpans(user, stored);
+    return conversation.spans(user) ?? stored;
   }
 
   /** Takes one that was just committed. */
@@ -55,6 +71,11 @@ export class Conversations {
   invalidate(conversation: Conversation): void {
     conversation.stale = true;
     if (this.#cache.get(conversation.id) === conversation) this.#cache.delete(conversation.id);
+  }
+
+  /** What stood in that log before is no longer kept. */
+  trimmed(id: ConversationId, first: number): void {
+    this.#cache.get(id)?.trimmed(first);
   }
 
   async lastN(conversation: Conversation, device: DeviceId): Promise<number> {
@@ -69,58 +90,80 @@ export class Conversations {
     device: DeviceId,
     fromN: number,
     toN: number,
-  ): Promise<readonly SequencedEntry[]> {
+  ): Promise<readonly Placed[]> {
     return this.#store.byOrigin(conversation.id, device, fromN, toN);
   }
 
-  /** A page of entries: as many as the limit and {@link MAX_PAGE_BYTES} allow, one at the least. */
+  /**
+   * A page of the entries that the user may have and that are kept: as many as the limit and
+   * {@link MAX_PAGE_BYTES} allow, one at the least.
+   */
   async page(
     conversation: Conversation,
+    user: UserId,
     fromSeq: number,
     limit: number,
+  ): Promise<Page> {
+    const spans = await this.spans(conversation, user);
+    const head = lastOf(spans, conversation.head);
+    const from = Math.max(1, fromSeq, conversation.first);
+    const piece = pieceFrom(spans, from, conversation.head);
+    if (!piece) return { head, first: head + 1, entries: [] };
+    const to = piece.to ?? Number.POSITIVE_INFINITY;
+    const entries = await this.#read(conversation, piece.from, to, limit);
+    const [oldest] = entries;
+    const newest = entries.at(-1);
+    // Meanwhile there may be more at the end, and less at the beginning.
+    const last = Math.max(head, newest?.seq ?? 0);
+    const none = limit > 0 ? (piece.to ?? last) + 1 : piece.from;
+    return { head: last, first: Math.min(oldest?.seq ?? none, last + 1), entries };
+  }
+
+  async #read(
+    conversation: Conversation,
+    from: number,
+    to: number,
+    limit: number,
   ): Promise<readonly SequencedEntry[]> {
-    const first = Math.max(1, fromSeq);
     const page: SequencedEntry[] = [];
     let bytes = 0;
-    while (page.length < limit) {
-      const from = first + page.length;
-      const wanted = Math.min(limit - page.length, ENTRIES_PER_READ);
-      const more =
-        conversation.recentFrom(from)?.slice(0, wanted) ??
-        (await this.#store.entries(conversation.id, from, wanted));
+    for (let next = from; page.length < limit && next <= to; ) {
+      const wanted = Math.min(limit - page.length, ENTRIES_PER_READ, to + 1 - next);
+      const more = (
+        conversation.recentFrom(next)?.slice(0, wanted) ??
+        (await this.#store.entries(conversation.id, next, wanted))
+      ).filter(({ seq }) => seq <= to);
+      if (page.length > 0 && more[0]?.seq !== next) break;
       for (const entry of more) {
-        bytes += entry.payload.length;
-        if (bytes > MAX_PAGE_BYTES && page.length > 0) return page;
+        bytes += sizeOf(entry);
+        if (bytes > MAX_PAGE_BYTES && page.length > 0) return this.#asOfNow(page);
         page.push(entry);
+        next = entry.seq + 1;
       }
       if (more.length < wanted) break;
     }
     conversation.learnRecent(page.slice(-MAX_RECENT_ENTRIES));
-    return page;
+    return this.#asOfNow(page);
   }
 
-  async state(conversation: Conversation): Promise<ConversationState> {
-    const members = await Promise.all(
-      conversation.members.map(async (user): Promise<Member> => {
-        const person = await this.#people.user(user);
-        if (!person) throw new DovetailError("internal", "A member is not in the directory.");
-        return { ...person, ...conversation.cursor(user), admin: false };
-      }),
-    );
-    return {
-      conversationId: conversation.id,
-      kind: conversation.kind,
-      head: conversation.head,
-      epoch: 0,
-      restricted: false,
-      members,
-    };
+  #asOfNow(entries: readonly SequencedEntry[]): readonly SequencedEntry[] {
+    const now = this.#clock.now();
+    return entries.map((entry) => asOf(entry, now));
   }
 
-  /** Whether the two may see each other's presence and signal each other. */
-  async acquainted(a: UserId, b: UserId): Promise<boolean> {
-    if (a === b) return true;
-    return (await this.find(directConversationId(a, b, this.#crypto.sha256))) !== null;
+  /** The conversation as that user may see it: of one that was a member once, no more than its past. */
+  async state(conversation: Conversation, user: UserId): Promise<ConversationState> {
+    if (conversation.has(user)) {
+      const people = await this.people(conversation.members);
+      return stateOf(conversation, people, conversation.head);
+    }
+    const spans = await this.spans(conversation, user);
+    return { ...stateOf(conversation, new Map(), lastOf(spans, conversation.head)), members: [] };
+  }
+
+  async people(users: readonly UserId[]): Promise<ReadonlyMap<UserId, Person>> {
+    const people = await Promise.all(users.map((user) => this.#people.user(user)));
+    return new Map(people.filter((person) => person !== null).map((each) => [each.userId, each]));
   }
 
   async #load(id: ConversationId): Promise<Conversation | null> {
@@ -133,4 +176,31 @@ export class Conversations {
     this.#cache.set(id, conversation);
     return conversation;
   }
+}
+
+interface Page {
+  /** The last seq that the user may have. */
+  readonly head: number;
+  /** Of the first entry that there is from the one asked for on; `head + 1` where there is none. */
+  readonly first: number;
+  readonly entries: readonly SequencedEntry[];
+}
+
+/** `people` has everybody who is a member. */
+export function stateOf(
+  conversation: Conversation,
+  people: ReadonlyMap<UserId, Person>,
+  head: number,
+): ConversationState {
+  const { id: conversationId, kind, group } = conversation;
+  const members = group.members
+    .map(({ userId, admin }): Member | null => {
+      const person = people.get(userId);
+      if (!person) return null;
+      const { deliveredUpTo, readUpTo } = conversation.cursor(userId);
+      return { ...person, deliveredUpTo, readUpTo, admin };
+    })
+    .filter((member) => member !== null);
+  const { epoch, restricted } = group;
+  return { conversationId, kind, head, epoch, restricted, members };
 }

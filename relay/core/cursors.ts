@@ -1,5 +1,6 @@
 import type { DovetailError } from "../../shared/errors.js";
-import type { ConversationId } from "../../shared/ids.js";
+import type { ConversationId, UserId } from "../../shared/ids.js";
+import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
 import { type ClientFrame, relayFrames } from "../../shared/protocol.js";
 import type { Connections, Peer } from "./connections.js";
 import type { Conversation } from "./conversation.js";
@@ -44,29 +45,39 @@ export class MoveCursorsJob implements WriteJob {
     this.conversationId = frame.conversationId;
   }
 
+  #audience: readonly UserId[] = [];
+
   prepare(): Promise<Conversation> {
     return this.#conversations.ofMember(this.conversationId, this.#peer.userId);
   }
 
   plan(stage: Stage): boolean {
-    const user = this.#peer.userId;
-    const before = stage.cursor(user);
-    const cursor = moved(before, this.#frame, stage.head);
+    const { userId: user, deviceId } = this.#peer;
+    const { conversation, head } = stage;
+    if (!conversation.has(user)) return false;
+    const { devices, ...before } = stage.cursor(user);
+    const cursor = moved(before, this.#frame, head);
     const same =
       cursor.deliveredUpTo === before.deliveredUpTo && cursor.readUpTo === before.readUpTo;
-    this.#moved = same ? null : { cursor, event: stage.claimStamps(1) };
-    if (!same) stage.move(user, cursor);
+    const onDevice = Math.min(this.#frame.deliveredUpTo, head);
+    const further = onDevice > (devices.get(deviceId) ?? 0);
+    this.#audience =
+      conversation.members.length > MAX_RECEIPT_MEMBERS ? [user] : conversation.members;
+    this.#moved = same ? null : { cursor, event: stage.claimStamps(1, this.#audience) };
+    if (same && !further) return true;
+    const told = further ? new Map([...devices, [deviceId, onDevice]]) : devices;
+    stage.move(user, { ...cursor, devices: told });
     return true;
   }
 
-  committed(stage: Stage, firstStamp: number): void {
+  committed(_stage: Stage, firstStamp: number): void {
     const { requestId, conversationId } = this.#frame;
     this.#peer.send(relayFrames.encode({ type: "done", requestId }));
     this.#done();
     if (!this.#moved) return;
     const { cursor, event } = this.#moved;
     this.#connections.push(
-      stage.conversation.members,
+      this.#audience,
       {
         type: "cursors",
         stamp: firstStamp + event,

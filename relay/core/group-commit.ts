@@ -139,6 +139,11 @@ export class GroupCommit {
         continue;
       }
       const stage = stages.get(job.conversationId) ?? new Stage(conversation);
+      // Who may do what is decided on what is durable.
+      if (stage.regroups) {
+        heldUp.add(job.conversationId);
+        continue;
+      }
       try {
         if (!job.plan(stage)) {
           heldUp.add(job.conversationId);
@@ -189,9 +194,9 @@ export class GroupCommit {
         continue;
       }
       if (change) {
-        stage.committed();
+        stage.conversation.committed(change);
         this.#conversations.adopt(stage.conversation);
-        this.#metrics.count("inboxNotes", change.events > 0 ? change.members.length : 0);
+        this.#metrics.count("inboxNotes", change.events > 0 ? change.noted.length : 0);
       }
       for (const item of plan.stages.get(stage) ?? []) this.#committed(item, stage, outcome);
     }

@@ -31,19 +31,26 @@ export async function openConversation(
     const members = peer.userId === other ? [other] : [peer.userId, other];
     const conversation = new Conversation(id, {
       kind: members.length === 1 ? "notes" : "direct",
-      members,
+      group: {
+        epoch: 0,
+        restricted: false,
+        members: members.map((userId) => ({ userId, admin: false })),
+      },
       head: 0,
+      first: 1,
       cursors: new Map(),
     });
     // Read before it is written, so that nothing has to be read between the commit and the push.
-    const state = await context.conversations.state(conversation);
+    const state = await context.conversations.state(conversation, peer.userId);
     await new Promise<void>((resolve, reject) => {
       context.commit.submit(new OpenJob(context, peer, conversation, state, resolve, reject));
     });
   }
   const opened = await context.conversations.find(id);
   if (!opened) throw new DovetailError("internal", "The conversation is gone.");
-  return context.conversations.state(opened);
+  // Whoever knows both users can give a group the id that is theirs.
+  if (opened.kind === "group") throw new DovetailError("not_found", "The id is taken.");
+  return context.conversations.state(opened, peer.userId);
 }
 
 class OpenJob implements WriteJob {
@@ -88,7 +95,7 @@ class OpenJob implements WriteJob {
     this.#event = null;
     if (!stage.opens && stage.conversation === this.#conversation) {
       stage.open();
-      this.#event = stage.claimStamps(1);
+      this.#event = stage.claimStamps(1, stage.conversation.members);
     }
     return true;
   }

@@ -1,8 +1,10 @@
 /** What the relay's domain code needs of the world, besides clock, randomness, crypto and log. */
 import type { ErrorCode } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
-import type { Person, SequencedEntry } from "../../shared/protocol.js";
+import type { Group } from "../../shared/membership.js";
+import type { Invite, Person, SequencedEntry } from "../../shared/protocol.js";
 import type { Clock, Crypto, Log, Random } from "../../shared/runtime.js";
+import type { Span } from "./spans.js";
 
 /** A client's connection, from accepting to closing. */
 export interface ClientWire {
@@ -28,13 +30,21 @@ export interface Cursor {
   readonly readUpTo: number;
 }
 
+/** How far a user has come, and each of its devices by its own word. */
+export interface StoredCursor extends Cursor {
+  readonly devices: ReadonlyMap<DeviceId, number>;
+}
+
 export type ConversationKind = "direct" | "group" | "notes";
 
 export interface StoredConversation {
   readonly kind: ConversationKind;
-  readonly members: readonly UserId[];
+  /** Of conversations that are no groups: their members, at epoch 0 for ever. */
+  readonly group: Group;
   readonly head: number;
-  readonly cursors: ReadonlyMap<UserId, Cursor>;
+  /** The seq with which what is kept of the log begins; `head + 1` where nothing is. */
+  readonly first: number;
+  readonly cursors: ReadonlyMap<UserId, StoredCursor>;
 }
 
 /** What happens to one conversation in one commit, all or nothing. */
@@ -42,13 +52,19 @@ export interface LogChange {
   readonly conversationId: ConversationId;
   /** The log must end here, or the change is refused. */
   readonly expectedHead: number;
-  /** Makes the conversation, which must not be there yet. */
+  /** Makes the conversation, which must not be there yet. Needs `group`. */
   readonly opens: { readonly kind: ConversationKind } | null;
   /** With the seqs that follow `expectedHead`. */
   readonly entries: readonly SequencedEntry[];
-  readonly cursors: ReadonlyMap<UserId, Cursor>;
+  readonly cursors: ReadonlyMap<UserId, StoredCursor>;
+  /** Who is in the conversation from now on; null where that stays. */
+  readonly group: Group | null;
+  /** All spans of each user of whom they change. Whoever has an open one is found by `groupsOf`. */
+  readonly spans: ReadonlyMap<UserId, readonly Span[]>;
+  /** Takes one use of an invite that was used so often until now, or the change is refused. */
+  readonly invite: { readonly code: string; readonly uses: number } | null;
   /** All of them find the change in their inbox. */
-  readonly members: readonly UserId[];
+  readonly noted: readonly UserId[];
   /** How many stamps the change takes. */
   readonly events: number;
 }
@@ -56,21 +72,35 @@ export interface LogChange {
 /** The first of the stamps taken, which follow each other; null where the condition did not hold. */
 export type LogOutcome = { readonly firstStamp: number } | null;
 
+/** Where an entry stands, which stays known when the entry itself is no longer kept. */
+export interface Placed {
+  readonly n: number;
+  readonly seq: number;
+  readonly at: number;
+  readonly entry: SequencedEntry | null;
+}
+
 /** The logs and what hangs on them: members, cursors and inboxes. */
 export interface LogStore {
   /** Null where there is none. No cursor is beyond the head. */
   conversation(id: ConversationId): Promise<StoredConversation | null>;
-  /** The highest n that the device has in the log; 0 for none. */
+  /** The highest n that the device has in the log, membership entries apart; 0 for none. */
   lastN(id: ConversationId, device: DeviceId): Promise<number>;
-  /** Entries with `fromSeq` ≤ seq in order, at most `limit`. */
+  /** Entries with `fromSeq` ≤ seq in order, at most `limit`. Without holes, but for a lost beginning. */
   entries(id: ConversationId, fromSeq: number, limit: number): Promise<readonly SequencedEntry[]>;
-  /** The device's entries with `fromN` ≤ n < `toN` in order. */
+  /** Where the device's entries with `fromN` ≤ n < `toN` stand, in order. */
   byOrigin(
     id: ConversationId,
     device: DeviceId,
     fromN: number,
     toN: number,
-  ): Promise<readonly SequencedEntry[]>;
+  ): Promise<readonly Placed[]>;
+  /** The parts of a group's log that are the user's, in order. */
+  spans(id: ConversationId, user: UserId): Promise<readonly Span[]>;
+  /** Those of everybody who has ever been a member of the group. */
+  allSpans(id: ConversationId): Promise<ReadonlyMap<UserId, readonly Span[]>>;
+  /** Groups of which the user is a member. */
+  groupsOf(user: UserId): Promise<readonly ConversationId[]>;
   /**
    * Applies each change whose condition holds; one change of a conversation at the most. When it resolves they are durable, by one sync for all.
    * When it rejects nothing is known to be written. Stamps grow from commit to commit and in the order
@@ -88,8 +118,36 @@ export interface LogStore {
   ): Promise<readonly { readonly stamp: number; readonly conversationId: ConversationId }[]>;
   /** The stamp of the user's newest change; 0 for none. */
   newestStamp(user: UserId): Promise<number>;
+  /** Empties the payloads of at most `limit` entries whose time was up at `now`; says of how many. */
+  eraseExpired(now: number, limit: number): Promise<number>;
+  /** Forgets the entries before `first`, of which only the places stay known. */
+  trim(id: ConversationId, first: number): Promise<void>;
+  /** Conversations after that one, or from the beginning on, in an order of their own. */
+  conversationsAfter(id: ConversationId | null, limit: number): Promise<readonly ConversationId[]>;
   /** Writes something harmless durably: rejects while the store cannot be written. */
   checkWritable(): Promise<void>;
+}
+
+export interface StoredInvite extends Invite {
+  readonly conversationId: ConversationId;
+  readonly preview: Uint8Array;
+}
+
+/** The invite links of groups. */
+export interface InviteStore {
+  find(code: string): Promise<StoredInvite | null>;
+  of(id: ConversationId): Promise<readonly StoredInvite[]>;
+  /**
+   * Durable when it resolves. Where the code is there already nothing changes, and what is there is
+   * given. `dead` says which ones need not be kept, to make room; more than `max` are refused.
+   */
+  add(
+    invite: StoredInvite,
+    max: number,
+    dead: (invite: StoredInvite) => boolean,
+  ): Promise<StoredInvite | "too_many_invites">;
+  /** Durable when it resolves. */
+  remove(id: ConversationId, code: string): Promise<void>;
 }
 
 export interface Device {
@@ -134,6 +192,10 @@ export interface Directory {
    */
   register(account: NewAccount): Promise<Person | "handle_taken" | "invite_invalid">;
   userCount(): Promise<number>;
+  /** Whom the user has blocked. */
+  blockedBy(user: UserId): Promise<readonly UserId[]>;
+  /** Durable when it resolves. */
+  setBlocked(user: UserId, other: UserId, blocked: boolean): Promise<void>;
   /** Milliseconds since 1970; 0 for never. */
   lastSeen(id: UserId | DeviceId): Promise<number>;
   /** Not durable at once: a crash may take it back. */
@@ -142,6 +204,7 @@ export interface Directory {
 
 export interface RelayStore {
   readonly logs: LogStore;
+  readonly invites: InviteStore;
   readonly directory: Directory;
 }
 
@@ -156,6 +219,9 @@ export type Counter =
   | "conflicts"
   | "fanOut"
   | "inboxNotes"
+  | "membershipChanges"
+  | "expired"
+  | "trimmed"
   | "rateLimited"
   | "droppedSlow";
 

@@ -2,41 +2,42 @@ import type { DeviceId, UserId } from "../../shared/ids.js";
 import { MAX_DEVICES } from "../../shared/limits.js";
 import { type Presence, relayFrames } from "../../shared/protocol.js";
 import type { Clock, Log } from "../../shared/runtime.js";
+import type { Acquaintances } from "./acquaintances.js";
 import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
-import type { Conversations } from "./conversations.js";
 import { Lru } from "./lru.js";
 import type { Directory } from "./ports.js";
 
 /** Who is there, who wants to know it, and when somebody was last seen. */
 export class PresenceBoard {
   readonly #directory: Directory;
-  readonly #conversations: Conversations;
+  readonly #acquaintances: Acquaintances;
   readonly #connections: Connections;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #watchers = new Map<UserId, Set<Peer>>();
-  readonly #watched = new Map<Peer, ReadonlySet<UserId>>();
+  /** Whom each connection wants to follow, and whether it may. */
+  readonly #watched = new Map<Peer, Map<UserId, boolean>>();
   readonly #lastSeen = new Lru<UserId, number>(MAX_CACHED_PEOPLE);
-  readonly #writing = new Set<Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
 
   constructor(
     ports: { directory: Directory; clock: Clock; log: Log },
-    conversations: Conversations,
+    acquaintances: Acquaintances,
     connections: Connections,
   ) {
     this.#directory = ports.directory;
     this.#clock = ports.clock;
     this.#log = ports.log;
-    this.#conversations = conversations;
+    this.#acquaintances = acquaintances;
     this.#connections = connections;
   }
 
-  /** To somebody with whom they share no conversation, everyone looks offline and never seen. */
+  /** To somebody who may not see them, everyone looks offline and never seen. */
   async states(asker: UserId, users: readonly UserId[]): Promise<readonly Presence[]> {
     const seen = await Promise.all(
       users.map(async (user) =>
-        (await this.#conversations.acquainted(asker, user)) ? this.#lastSeenOf(user) : null,
+        (await this.#acquaintances.sees(asker, user)) ? this.#lastSeenOf(user) : null,
       ),
     );
     // Nothing is awaited any more, so that no older state is told after a newer one.
@@ -51,20 +52,41 @@ export class PresenceBoard {
   /** Replaces what the connection watches. */
   async watch(peer: Peer, users: readonly UserId[]): Promise<readonly Presence[]> {
     const known = await Promise.all(
-      users.map((user) => this.#conversations.acquainted(peer.userId, user)),
+      users.map((user) => this.#acquaintances.sees(peer.userId, user)),
     );
     this.#unwatch(peer);
     // It may have gone while the store was asked, and nobody would end its watch then.
     if (this.#connections.get(peer.userId, peer.deviceId) === peer) {
-      const watched = new Set(users.filter((_, i) => known[i]));
-      this.#watched.set(peer, watched);
-      for (const user of watched) {
+      this.#watched.set(peer, new Map(users.map((user, i) => [user, known[i] === true])));
+      for (const user of users) {
         const watchers = this.#watchers.get(user);
         if (watchers) watchers.add(peer);
         else this.#watchers.set(user, new Set([peer]));
       }
     }
     return this.states(peer.userId, users);
+  }
+
+  /** Looks again who of these may see whom, and tells those for whom it has changed. */
+  reconsider(users: readonly UserId[]): void {
+    const concerned = new Set(users);
+    for (const user of users) {
+      for (const watcher of this.#watchers.get(user) ?? []) {
+        if (concerned.has(watcher.userId)) this.#track(this.#reconsider(watcher, user));
+      }
+    }
+  }
+
+  async #reconsider(watcher: Peer, user: UserId): Promise<void> {
+    const sees = await this.#acquaintances.sees(watcher.userId, user);
+    const watched = this.#watched.get(watcher);
+    if (watched?.get(user) === !sees) {
+      watched.set(user, sees);
+      const states = await this.states(watcher.userId, [user]);
+      for (const presence of states) {
+        watcher.send(relayFrames.encode({ type: "presence", presence }));
+      }
+    }
   }
 
   arrived(peer: Peer): void {
@@ -88,7 +110,7 @@ export class PresenceBoard {
 
   /** Resolves once what was seen is written. */
   async idle(): Promise<void> {
-    await Promise.all(this.#writing);
+    await Promise.all(this.#running);
   }
 
   #devicesOf(user: UserId) {
@@ -101,22 +123,27 @@ export class PresenceBoard {
 
   #saw(user: UserId, device: DeviceId, wasLast: boolean, now: number): void {
     if (wasLast) this.#lastSeen.set(user, now);
-    const writing = this.#directory
-      .setLastSeen(wasLast ? [device, user] : [device], now)
-      .catch((error) => this.#log.warn("presence.not-written", { error }))
-      .finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
+    this.#track(this.#directory.setLastSeen(wasLast ? [device, user] : [device], now));
+  }
+
+  #track(work: Promise<void>): void {
+    const running = work
+      .catch((error) => this.#log.warn("presence.failed", { error }))
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   #tell(presence: Presence): void {
     const watchers = this.#watchers.get(presence.userId);
     if (!watchers) return;
     const frame = relayFrames.encode({ type: "presence", presence });
-    for (const watcher of watchers) watcher.send(frame);
+    for (const watcher of watchers) {
+      if (this.#watched.get(watcher)?.get(presence.userId)) watcher.send(frame);
+    }
   }
 
   #unwatch(peer: Peer): void {
-    for (const user of this.#watched.get(peer) ?? []) {
+    for (const user of this.#watched.get(peer)?.keys() ?? []) {
       const watchers = this.#watchers.get(user);
       watchers?.delete(peer);
       if (watchers?.size === 0) this.#watchers.delete(user);

@@ -1,5 +1,6 @@
 import { DovetailError } from "../../shared/errors.js";
 import { CloseCode, relayFrames } from "../../shared/protocol.js";
+import { Acquaintances } from "./acquaintances.js";
 import type { RelayConfig } from "./config.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { Connections } from "./connections.js";
@@ -10,6 +11,7 @@ import { PairingBoard } from "./pairing.js";
 import { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
 import { PresenceBoard } from "./presence.js";
+import { Sweeper } from "./sweeper.js";
 import { WriteHealth } from "./write-health.js";
 
 /** The relay's end of one connection, to be told what the wire does. */
@@ -31,6 +33,7 @@ export class Relay {
   readonly #presence: PresenceBoard;
   readonly #pairings: PairingBoard;
   readonly #health: WriteHealth;
+  readonly #sweeper: Sweeper;
   readonly #connections: Connections;
   readonly #context: ConnectionContext;
   readonly #all = new Set<Connection>();
@@ -38,16 +41,23 @@ export class Relay {
 
   constructor(ports: RelayPorts, config: RelayConfig) {
     const { clock, crypto, metrics, log, store } = ports;
-    const { logs, directory } = store;
+    const { logs, directory, invites } = store;
     this.#ports = ports;
     const people = new People(directory);
-    const conversations = new Conversations(logs, people, crypto);
+    const conversations = new Conversations(logs, people, clock);
+    const acquaintances = new Acquaintances({ logs, directory, crypto }, conversations);
     const connections = new Connections(metrics);
     this.#connections = connections;
     this.#health = new WriteHealth(logs, clock, log);
     this.#commit = new GroupCommit({ logs, metrics, clock, log }, conversations, this.#health);
+    this.#sweeper = new Sweeper(
+      { logs, directory, clock, metrics, log },
+      conversations,
+      this.#health,
+      config.retention ?? "forever",
+    );
     this.#pairings = new PairingBoard(clock);
-    this.#presence = new PresenceBoard({ directory, clock, log }, conversations, connections);
+    this.#presence = new PresenceBoard({ directory, clock, log }, acquaintances, connections);
     this.#context = {
       ports,
       config,
@@ -58,6 +68,8 @@ export class Relay {
         people,
         conversations,
         connections,
+        acquaintances,
+        invites,
         logs,
         clock,
         crypto,
@@ -97,6 +109,7 @@ export class Relay {
     await this.#commit.idle();
     for (const connection of this.#all) connection.close(CloseCode.restart, "shutting_down");
     await this.#presence.idle();
+    await this.#sweeper.stop();
     this.#health.stop();
   }
 

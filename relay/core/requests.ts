@@ -1,18 +1,34 @@
 import type { DovetailError } from "../../shared/errors.js";
+import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
 import type { ClientFrame, RelayFrame } from "../../shared/protocol.js";
+import type { Acquaintances } from "./acquaintances.js";
 import { type AppendContext, AppendJob } from "./append.js";
+import { type BlockContext, setBlocked } from "./blocking.js";
 import { changesFor } from "./changes.js";
 import type { Peer } from "./connections.js";
 import { MoveCursorsJob } from "./cursors.js";
 import { addDevice, type DevicesContext, devicesOf, removeDevice } from "./devices.js";
 import type { WriteJob } from "./group-commit.js";
+import { changeMembership, createGroup } from "./groups.js";
+import {
+  createInvite,
+  getInvitation,
+  getInvites,
+  type InviteContext,
+  join,
+  revokeInvite,
+} from "./invites.js";
 import { type OpenContext, openConversation } from "./open-conversation.js";
 import type { LogStore } from "./ports.js";
-import type { PresenceBoard } from "./presence.js";
 import { signal } from "./signalling.js";
 
-export interface RequestContext extends AppendContext, OpenContext, DevicesContext {
-  readonly presence: PresenceBoard;
+export interface RequestContext
+  extends AppendContext,
+    OpenContext,
+    DevicesContext,
+    InviteContext,
+    BlockContext {
+  readonly acquaintances: Acquaintances;
   readonly logs: LogStore;
 }
 
@@ -47,15 +63,15 @@ export async function answer(
       return { type: "opened", requestId: frame.requestId, conversation };
     }
     case "getConversation": {
-      const found = await conversations.ofMember(frame.conversationId, peer.userId);
-      const conversation = await conversations.state(found);
+      const found = await conversations.ofReader(frame.conversationId, peer.userId);
+      const conversation = await conversations.state(found, peer.userId);
       return { type: "opened", requestId: frame.requestId, conversation };
     }
     case "getEntries": {
-      const found = await conversations.ofMember(frame.conversationId, peer.userId);
-      const entries = await conversations.page(found, frame.fromSeq, frame.limit);
-      const first = Math.min(Math.max(1, frame.fromSeq), found.head + 1);
-      return { type: "page", requestId: frame.requestId, head: found.head, first, entries };
+      const { conversationId, requestId, fromSeq, limit } = frame;
+      const found = await conversations.ofReader(conversationId, peer.userId);
+      const page = await conversations.page(found, peer.userId, fromSeq, limit);
+      return { type: "page", requestId, ...page };
     }
     case "getChanges": {
       const { after, limit, requestId } = frame;
@@ -86,6 +102,23 @@ export async function answer(
       const devices = await devicesOf(context, peer);
       return { type: "devices", requestId: frame.requestId, devices };
     }
+    case "createGroup":
+      return createGroup(context, peer, frame);
+    case "changeMembership":
+      return changeMembership(context, peer, frame);
+    case "createInvite":
+      return createInvite(context, peer, frame);
+    case "getInvites":
+      return getInvites(context, peer, frame);
+    case "revokeInvite":
+      return revokeInvite(context, peer, frame);
+    case "getInvitation":
+      return getInvitation(context, peer, frame);
+    case "join":
+      return join(context, peer, frame);
+    case "block":
+      await setBlocked(context, peer, frame.userId, frame.blocked);
+      return { type: "done", requestId: frame.requestId };
     case "typing":
       await typing(context, peer, frame);
       return null;
@@ -103,10 +136,15 @@ function written(
 }
 
 async function typing(
-  { conversations, connections }: RequestContext,
+  { conversations, connections, acquaintances }: RequestContext,
   peer: Peer,
   { conversationId, active }: Extract<ClientFrame, { type: "typing" }>,
 ): Promise<void> {
-  const { members } = await conversations.ofMember(conversationId, peer.userId);
-  connections.push(members, { type: "typing", conversationId, userId: peer.userId, active }, peer);
+  const { userId } = peer;
+  const { members } = await conversations.ofMember(conversationId, userId);
+  // Worth less to a crowd than telling each of it would cost.
+  if (members.length > MAX_RECEIPT_MEMBERS) return;
+  const blocked = await acquaintances.blockedBy(userId);
+  const told = members.filter((member) => !blocked.has(member));
+  connections.push(told, { type: "typing", conversationId, userId, active }, peer);
 }

@@ -12,6 +12,9 @@ const counters: Record<CounterName, [name: string, help: string]> = {
   conflicts: ["append_conflicts_total", "Appends planned anew because the log had moved on."],
   fanOut: ["fan_out_frames_total", "Frames pushed to devices because somebody wrote."],
   inboxNotes: ["inbox_notes_total", "Changes noted in a user's inbox."],
+  membershipChanges: ["membership_changes_total", "Changes of groups' members, with new groups."],
+  expired: ["expired_total", "Payloads deleted because their time was up."],
+  trimmed: ["trimmed_total", "Entries no longer kept because of the retention chosen."],
   rateLimited: ["rate_limited_total", "Requests and connections refused by a rate limit."],
   droppedSlow: ["dropped_slow_total", "Connections dropped because the client was too slow."],
 };

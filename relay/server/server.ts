@@ -5,6 +5,7 @@ import { openLevel } from "../../shared/node/level-key-value.js";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import type { IceServer } from "../../shared/protocol.js";
 import type { Log } from "../../shared/runtime.js";
+import type { Retention } from "../core/config.js";
 import { Relay } from "../core/relay.js";
 import { KvRelayStore } from "../store/kv-relay-store.js";
 import { Gateway, type GatewayOptions } from "./gateway.js";
@@ -23,6 +24,7 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly heartbeatMs: number;
   readonly iceServers: readonly IceServer[];
   readonly invites: ReadonlyMap<string, number | null>;
+  readonly retention?: Retention | undefined;
 }
 
 export interface RelayServer {
@@ -49,6 +51,7 @@ export async function startRelayServer(
         heartbeatMs: options.heartbeatMs,
         iceServers: options.iceServers,
         invites: options.invites,
+        retention: options.retention,
       },
     );
     const gateway = new Gateway(relay, new Limits(options), { metrics, log }, options);

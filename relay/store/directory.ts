@@ -98,6 +98,18 @@ export class KvDirectory implements Directory {
     return this.#number(keys.userCount);
   }
 
+  async blockedBy(user: UserId): Promise<readonly UserId[]> {
+    const found = await this.#kv.range(under(keys.blocks(user)));
+    return found.map(({ key, value }) => rows.userId.decode(key, value));
+  }
+
+  async setBlocked(user: UserId, other: UserId, blocked: boolean): Promise<void> {
+    const key = keys.block(user, other);
+    await this.#kv.batch([
+      blocked ? { type: "put", key, value: rows.userId.encode(other) } : { type: "del", key },
+    ]);
+  }
+
   lastSeen(id: UserId | DeviceId): Promise<number> {
     return this.#number(keys.lastSeen(id));
   }

@@ -1,12 +1,30 @@
+import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
-import { fromSortable, type KeyValue, under, type Write } from "../../shared/key-value.js";
+import {
+  fromSortable,
+  type KeyValue,
+  sortable,
+  under,
+  type Write,
+} from "../../shared/key-value.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { MAX_CACHED_CONVERSATIONS } from "../core/bounds.js";
+import { emptied, endOf } from "../core/lifetime.js";
 import { Lru } from "../core/lru.js";
-import type { Cursor, LogChange, LogOutcome, LogStore, StoredConversation } from "../core/ports.js";
-import { type Before, writesOf } from "./log-commit.js";
+import type {
+  ConversationKind,
+  LogChange,
+  LogOutcome,
+  LogStore,
+  Placed,
+  StoredConversation,
+  StoredCursor,
+  StoredInvite,
+} from "../core/ports.js";
+import type { Span } from "../core/spans.js";
+import { type Before, holds, writesOf } from "./log-commit.js";
 import { keys, rows } from "./rows.js";
-import { Serial } from "./serial.js";
+import type { Serial } from "./serial.js";
 
 /** What was last committed, so that a commit need not read it again. */
 interface Known {
@@ -16,19 +34,34 @@ interface Known {
 
 const lastPart = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
 
+/** A damaged row must not keep the payloads of all others from being deleted. */
+function nullIfDamaged(error: unknown): null {
+  if (DovetailError.from(error).code === "profile_corrupt") return null;
+  throw error;
+}
+
+function cursorOf(key: string, stored: Uint8Array): StoredCursor {
+  const { devices, ...cursor } = rows.cursor.decode(key, stored);
+  return {
+    ...cursor,
+    devices: new Map(devices.map(({ deviceId, deliveredUpTo }) => [deviceId, deliveredUpTo])),
+  };
+}
+
 /**
  * The condition of a commit is checked in this process, so a key-value store may have one of these
  * only. (LevelDB's lock sees to that between processes.)
  */
 export class KvLogStore implements LogStore {
   readonly #kv: KeyValue;
-  readonly #serial = new Serial();
+  readonly #serial: Serial;
   readonly #known = new Lru<ConversationId, Known>(MAX_CACHED_CONVERSATIONS);
   /** The newest stamp given; null until read. */
   #stamp: number | null = null;
 
-  constructor(kv: KeyValue) {
+  constructor(kv: KeyValue, serial: Serial) {
     this.#kv = kv;
+    this.#serial = serial;
   }
 
   async conversation(id: ConversationId): Promise<StoredConversation | null> {
@@ -38,14 +71,14 @@ export class KvLogStore implements LogStore {
     // Before the head, so that a commit in between leaves no cursor beyond it.
     const cursorRows = await this.#kv.range(under(keys.cursors(id)));
     const cursors = new Map(
-      cursorRows.map((row) => [
-        lastPart(row.key) as UserId,
-        rows.cursor.decode(row.key, row.value),
-      ]),
+      cursorRows.map((row) => [lastPart(row.key) as UserId, cursorOf(row.key, row.value)]),
     );
+    const { kind, ...group } = rows.conversation.decode(key, stored);
     return {
-      ...rows.conversation.decode(key, stored),
+      kind,
+      group,
       head: await this.#number(keys.head(id)),
+      first: await this.#first(id),
       cursors,
     };
   }
@@ -75,15 +108,39 @@ export class KvLogStore implements LogStore {
     device: DeviceId,
     fromN: number,
     toN: number,
-  ): Promise<readonly SequencedEntry[]> {
+  ): Promise<readonly Placed[]> {
     const found = await this.#kv.range({
       from: keys.origin(id, device, fromN),
       to: keys.origin(id, device, toN),
     });
-    const entries = await Promise.all(
-      found.map(({ key, value }) => this.entries(id, rows.number.decode(key, value), 1)),
+    const placed = await Promise.all(
+      found.map(async ({ key, value }): Promise<Placed | null> => {
+        const { seq } = rows.origin.decode(key, value);
+        const entry = await this.#entry(id, seq);
+        // It may have been trimmed since the row was read, which then says when it was appended.
+        const at = entry?.at ?? rows.origin.decode(key, (await this.#kv.get(key)) ?? value).at;
+        return at === null ? null : { n: fromSortable(lastPart(key)), seq, at, entry };
+      }),
     );
-    return entries.flat();
+    return placed.filter((each) => each !== null);
+  }
+
+  async spans(id: ConversationId, user: UserId): Promise<readonly Span[]> {
+    const key = keys.spans(id, user);
+    const stored = await this.#kv.get(key);
+    return stored ? rows.spans.decode(key, stored) : [];
+  }
+
+  async allSpans(id: ConversationId): Promise<ReadonlyMap<UserId, readonly Span[]>> {
+    const found = await this.#kv.range(under(keys.allSpans(id)));
+    return new Map(
+      found.map(({ key, value }) => [lastPart(key) as UserId, rows.spans.decode(key, value)]),
+    );
+  }
+
+  async groupsOf(user: UserId): Promise<readonly ConversationId[]> {
+    const found = await this.#kv.range(under(keys.groupsOf(user)));
+    return found.map(({ key, value }) => rows.conversationId.decode(key, value));
   }
 
   async changes(
@@ -115,6 +172,61 @@ export class KvLogStore implements LogStore {
     return this.#serial.run(() => this.#commit(changes));
   }
 
+  eraseExpired(now: number, limit: number): Promise<number> {
+    return this.#serial.run(async () => {
+      const due = await this.#kv.range({
+        from: "expiry/",
+        to: `expiry/${sortable(now + 1)}`,
+        limit,
+      });
+      const erased = await Promise.all(
+        due.map(async ({ key }): Promise<Write[]> => {
+          const [, , id, place] = key.split("/") as [string, string, ConversationId, string];
+          const seq = fromSortable(place);
+          const entry = await this.#entry(id, seq).catch(nullIfDamaged);
+          const done: Write = { type: "del", key };
+          if (!entry) return [done];
+          const value = rows.entry.encode(emptied(entry));
+          return [done, { type: "put", key: keys.entry(id, seq), value }];
+        }),
+      );
+      if (due.length > 0) await this.#kv.batch(erased.flat());
+      return due.length;
+    });
+  }
+
+  trim(id: ConversationId, first: number): Promise<void> {
+    return this.#serial.run(async () => {
+      const from = await this.#first(id);
+      const gone = await this.#kv.range({ from: keys.entry(id, from), to: keys.entry(id, first) });
+      const writes = gone.flatMap(({ key, value }): Write[] => {
+        const seq = fromSortable(lastPart(key));
+        const entry = rows.entry.decode(key, value);
+        const origin = rows.origin.encode({ seq, at: entry.at });
+        const dueAt = endOf(entry);
+        return [
+          { type: "del", key },
+          { type: "put", key: keys.origin(id, entry.deviceId, entry.n), value: origin },
+          ...(dueAt === null ? [] : [{ type: "del", key: keys.expiry(dueAt, id, seq) } as const]),
+        ];
+      });
+      if (first <= from) return;
+      const value = rows.number.encode(first);
+      await this.#kv.batch([...writes, { type: "put", key: keys.first(id), value }]);
+    });
+  }
+
+  async conversationsAfter(
+    id: ConversationId | null,
+    limit: number,
+  ): Promise<readonly ConversationId[]> {
+    const all = under("conversation/");
+    // Nothing sorts between a key and itself with a `~`, nor after that before the next key.
+    const from = id ? `${keys.conversation(id)}~` : all.from;
+    const found = await this.#kv.range({ from, to: all.to, limit });
+    return found.map(({ key }) => lastPart(key) as ConversationId);
+  }
+
   checkWritable(): Promise<void> {
     return this.#serial.run(async () => {
       // What was read while the store was failing may be out of date once it works again.
@@ -129,8 +241,7 @@ export class KvLogStore implements LogStore {
     const writes: Write[] = [];
     const outcomes = changes.map((change, i): LogOutcome => {
       const before = befores[i] as Before;
-      const holds = before.head === change.expectedHead && before.exists === !change.opens;
-      if (!holds) return null;
+      if (!holds(change, before)) return null;
       const firstStamp = stamp + 1;
       stamp += change.events;
       writes.push(...writesOf(change, before, stamp));
@@ -163,25 +274,52 @@ export class KvLogStore implements LogStore {
         ];
     const inboxAt = new Map<UserId, number>();
     if (change.events > 0 && exists) {
-      for (const user of change.members) {
-        const at = known?.inboxAt.get(user) ?? (await this.#number(keys.inboxAt(user, id)));
-        inboxAt.set(user, at);
+      const unknown = change.noted.filter((user) => known?.inboxAt.get(user) === undefined);
+      const read = await Promise.all(unknown.map((user) => this.#number(keys.inboxAt(user, id))));
+      unknown.forEach((user, i) => {
+        inboxAt.set(user, read[i] as number);
+      });
+      for (const user of change.noted) {
+        inboxAt.set(user, inboxAt.get(user) ?? known?.inboxAt.get(user) ?? 0);
       }
     }
-    const cursors = new Map<UserId, Cursor>();
+    const cursors = new Map<UserId, StoredCursor>();
     for (const user of change.cursors.keys()) {
       const key = keys.cursor(id, user);
       const stored = await this.#kv.get(key);
-      if (stored) cursors.set(user, rows.cursor.decode(key, stored));
+      if (stored) cursors.set(user, cursorOf(key, stored));
     }
-    return { exists, head, cursors, inboxAt };
+    const kind = change.group && exists ? await this.#kindOf(id) : null;
+    const invite = change.invite && (await this.#invite(change.invite.code));
+    return { exists, head, cursors, inboxAt, kind, invite };
   }
 
   #remember(change: LogChange, lastStamp: number): void {
     const known = this.#known.get(change.conversationId) ?? { head: 0, inboxAt: new Map() };
     known.head = change.expectedHead + change.entries.length;
-    if (change.events > 0) for (const user of change.members) known.inboxAt.set(user, lastStamp);
+    if (change.events > 0) for (const user of change.noted) known.inboxAt.set(user, lastStamp);
     this.#known.set(change.conversationId, known);
+  }
+
+  async #entry(id: ConversationId, seq: number): Promise<SequencedEntry | null> {
+    const key = keys.entry(id, seq);
+    const stored = await this.#kv.get(key);
+    return stored ? { seq, ...rows.entry.decode(key, stored) } : null;
+  }
+
+  async #kindOf(id: ConversationId): Promise<ConversationKind | null> {
+    const key = keys.conversation(id);
+    const stored = await this.#kv.get(key);
+    return stored ? rows.conversation.decode(key, stored).kind : null;
+  }
+
+  async #invite(code: string): Promise<StoredInvite | null> {
+    const stored = await this.#kv.get(keys.invite(code));
+    return stored ? rows.invite.decode(keys.invite(code), stored) : null;
+  }
+
+  async #first(id: ConversationId): Promise<number> {
+    return (await this.#number(keys.first(id))) || 1;
   }
 
   #forget(): void {

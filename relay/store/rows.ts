@@ -19,8 +19,14 @@ import {
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { sortable } from "../../shared/key-value.js";
-import { MAX_MEMBERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES } from "../../shared/limits.js";
+import {
+  MAX_MEMBERS,
+  MAX_NAME_BYTES,
+  MAX_PAYLOAD_BYTES,
+  MAX_PREVIEW_BYTES,
+} from "../../shared/limits.js";
 import { membership, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { MAX_CURSOR_DEVICES, MAX_SPANS } from "../core/bounds.js";
 
 interface Row<T> {
   encode(value: T): Uint8Array;
@@ -28,19 +34,35 @@ interface Row<T> {
   decode(key: string, stored: Uint8Array): T;
 }
 
-const ROW_VERSION = 1;
+/** How an older version of a kind looked, and what it means today. */
+interface Older<T> {
+  readonly field: Field<unknown>;
+  upgrade(value: unknown): T;
+}
 
-function row<T>(field: Field<T>): Row<T> {
-  const versioned = struct({ version: uint(0x3f), value: field as Field<unknown> });
+const older = <O, T>(field: Field<O>, upgrade: (value: O) => T): Older<T> => ({
+  field: field as Field<unknown>,
+  upgrade: (value) => upgrade(value as O),
+});
+
+/** `olds` are the versions from 1 on that came before. */
+function row<T>(field: Field<T>, ...olds: readonly Older<T>[]): Row<T> {
+  const current = olds.length + 1;
+  const versioned = [...olds.map((old) => old.field), field as Field<unknown>].map((value) =>
+    struct({ version: uint(0x3f), value }),
+  );
+  const newest = versioned[olds.length] as (typeof versioned)[number];
   return {
-    encode: (value) => encode(versioned, { version: ROW_VERSION, value }),
+    encode: (value) => encode(newest, { version: current, value }),
     decode(key, stored) {
       const version = stored[0] ?? 0;
-      if (version > ROW_VERSION) {
+      if (version > current) {
         throw new DovetailError("profile_newer", `The row ${key} was written by a newer relay.`);
       }
       try {
-        return decode(versioned, stored).value as T;
+        const { value } = decode(versioned[version - 1] ?? newest, stored);
+        const old = olds[version - 1];
+        return old ? old.upgrade(value) : (value as T);
       } catch (error) {
         throw new DovetailError("profile_corrupt", `The row ${key} is damaged.`, { cause: error });
       }
@@ -49,6 +71,7 @@ function row<T>(field: Field<T>): Row<T> {
 }
 
 const name = text(MAX_NAME_BYTES);
+const kind = oneOf("direct", "group", "notes");
 
 export const rows = {
   number: row(uint()),
@@ -67,10 +90,31 @@ export const rows = {
   ),
   deviceId: row(deviceId),
   conversation: row(
-    struct({ kind: oneOf("direct", "group", "notes"), members: list(userId, MAX_MEMBERS) }),
+    struct({
+      kind,
+      epoch: uint(),
+      restricted: bool,
+      members: list(struct({ userId, admin: bool }), MAX_MEMBERS),
+    }),
+    older(struct({ kind, members: list(userId, MAX_MEMBERS) }), ({ kind, members }) => ({
+      kind,
+      epoch: 0,
+      restricted: false,
+      members: members.map((userId) => ({ userId, admin: false })),
+    })),
   ),
   conversationId: row(conversationId),
-  cursor: row(struct({ deliveredUpTo: uint(), readUpTo: uint() })),
+  cursor: row(
+    struct({
+      deliveredUpTo: uint(),
+      readUpTo: uint(),
+      devices: list(struct({ deviceId, deliveredUpTo: uint() }), MAX_CURSOR_DEVICES),
+    }),
+    older(struct({ deliveredUpTo: uint(), readUpTo: uint() }), (cursor) => ({
+      ...cursor,
+      devices: [],
+    })),
+  ),
   entry: row(
     struct({
       userId,
@@ -80,6 +124,28 @@ export const rows = {
       ttl: uint(),
       membership: optional(membership),
       payload: bytes(MAX_PAYLOAD_BYTES),
+    }),
+    older(
+      struct({ userId, deviceId, n: uint(), at: uint(), payload: bytes(MAX_PAYLOAD_BYTES) }),
+      (entry) => ({ ...entry, ttl: 0, membership: null }),
+    ),
+  ),
+  /** `at` where the entry itself is no longer kept. */
+  origin: row(
+    struct({ seq: uint(), at: optional(uint()) }),
+    older(uint(), (seq) => ({ seq, at: null })),
+  ),
+  spans: row(list(struct({ from: uint(), to: optional(uint()) }), MAX_SPANS)),
+  invite: row(
+    struct({
+      conversationId,
+      code: text(64),
+      createdBy: userId,
+      createdAt: uint(),
+      expiresAt: optional(uint()),
+      maxUses: optional(uint()),
+      uses: uint(),
+      preview: bytes(MAX_PREVIEW_BYTES),
     }),
   ),
 };
@@ -101,12 +167,26 @@ export const keys = {
   lastSeen: (id: UserId | DeviceId) => `seen/${id}`,
   conversation: (id: ConversationId) => `conversation/${id}`,
   head: (id: ConversationId) => `head/${id}`,
+  /** Absent: the log is kept from 1 on. */
+  first: (id: ConversationId) => `first/${id}`,
   lastN: (id: ConversationId, device: DeviceId) => `last/${id}/${device}`,
   entry: (id: ConversationId, seq: number) => `entry/${id}/${sortable(seq)}`,
   origin: (id: ConversationId, device: DeviceId, n: number) =>
     `origin/${id}/${device}/${sortable(n)}`,
   cursors: (id: ConversationId) => `cursor/${id}/`,
   cursor: (id: ConversationId, user: UserId) => `cursor/${id}/${user}`,
+  allSpans: (id: ConversationId) => `span/${id}/`,
+  spans: (id: ConversationId, user: UserId) => `span/${id}/${user}`,
+  groupsOf: (user: UserId) => `group-of/${user}/`,
+  groupOf: (user: UserId, id: ConversationId) => `group-of/${user}/${id}`,
+  /** One row per entry with a lifetime, at the milliseconds since 1970 when it ends. */
+  expiry: (dueAt: number, id: ConversationId, seq: number) =>
+    `expiry/${sortable(dueAt)}/${id}/${sortable(seq)}`,
+  invite: (code: string) => `link/${code}`,
+  invitesOf: (id: ConversationId) => `link-of/${id}/`,
+  inviteOf: (id: ConversationId, code: string) => `link-of/${id}/${code}`,
+  blocks: (user: UserId) => `block/${user}/`,
+  block: (user: UserId, other: UserId) => `block/${user}/${other}`,
   /** One row per user and conversation, at the stamp of its newest change. */
   inbox: (user: UserId, stamp: number) => `inbox/${user}/${sortable(stamp)}`,
   inboxAt: (user: UserId, id: ConversationId) => `inbox-at/${user}/${id}`,

@@ -1,7 +1,14 @@
 /** What every RelayStore promises (relay/core/ports.ts), whatever it is built on. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { LogChange, NewAccount, RelayStore } from "../../relay/core/ports.js";
+import type {
+  LogChange,
+  NewAccount,
+  RelayStore,
+  StoredCursor,
+  StoredInvite,
+} from "../../relay/core/ports.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
+import { type Group, membershipN } from "../../shared/membership.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 
 const id = <T extends string>(digit: string): T => digit.repeat(32) as T;
@@ -28,12 +35,26 @@ const change = (wanted: Partial<LogChange>): LogChange => ({
   opens: null,
   entries: [],
   cursors: new Map(),
-  members: [alice, bob],
+  group: null,
+  spans: new Map(),
+  invite: null,
+  noted: [alice, bob],
   events: 1,
   ...wanted,
 });
 const opening = (wanted: Partial<LogChange> = {}): LogChange =>
-  change({ opens: { kind: "direct" }, ...wanted });
+  change({ opens: { kind: "direct" }, group: both, ...wanted });
+
+const both: Group = {
+  epoch: 0,
+  restricted: false,
+  members: [alice, bob].map((userId) => ({ userId, admin: false })),
+};
+const cursor = (deliveredUpTo: number, readUpTo: number, onPhone = 0): StoredCursor => ({
+  deliveredUpTo,
+  readUpTo,
+  devices: new Map(onPhone > 0 ? [[phone, onPhone]] : []),
+});
 
 const account = (handle: string, device: string, invite: NewAccount["invite"] = null) => ({
   user: { userId: id<UserId>(device), handle, displayName: handle.toUpperCase() },
@@ -71,14 +92,15 @@ export function relayStoreContract(
     it("keeps what it committed across a restart", async () => {
       await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2)] })]);
       await store.logs.commit([
-        change({ expectedHead: 2, cursors: new Map([[bob, { deliveredUpTo: 2, readUpTo: 1 }]]) }),
+        change({ expectedHead: 2, cursors: new Map([[bob, cursor(2, 1, 2)]]) }),
       ]);
       const { logs } = await reopen();
       expect(await logs.conversation(talk)).toEqual({
         kind: "direct",
-        members: [alice, bob],
+        group: both,
         head: 2,
-        cursors: new Map([[bob, { deliveredUpTo: 2, readUpTo: 1 }]]),
+        first: 1,
+        cursors: new Map([[bob, cursor(2, 1, 2)]]),
       });
       expect(await logs.entries(talk, 1, 10)).toEqual([entry(1, 1), entry(2, 2)]);
       expect(await logs.lastN(talk, phone)).toBe(2);
@@ -125,22 +147,179 @@ export function relayStoreContract(
 
     it("finds entries by their origin", async () => {
       await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2), entry(3, 3)] })]);
-      expect(await store.logs.byOrigin(talk, phone, 2, 3)).toEqual([entry(2, 2)]);
+      expect(await store.logs.byOrigin(talk, phone, 2, 3)).toEqual([
+        { n: 2, seq: 2, at: 1_002, entry: entry(2, 2) },
+      ]);
       expect(await store.logs.byOrigin(talk, id("e"), 1, 9)).toEqual([]);
     });
 
-    it("never runs a cursor back", async () => {
-      const move = (deliveredUpTo: number, readUpTo: number) =>
+    it("never runs a cursor back, nor one of its devices", async () => {
+      const move = (deliveredUpTo: number, readUpTo: number, onPhone: number) =>
         store.logs.commit([
-          change({ expectedHead: 2, cursors: new Map([[bob, { deliveredUpTo, readUpTo }]]) }),
+          change({
+            expectedHead: 2,
+            cursors: new Map([[bob, cursor(deliveredUpTo, readUpTo, onPhone)]]),
+          }),
         ]);
       await store.logs.commit([opening({ entries: [entry(1, 1), entry(2, 2)] })]);
-      await move(2, 1);
-      await move(1, 2);
-      expect((await store.logs.conversation(talk))?.cursors.get(bob)).toEqual({
-        deliveredUpTo: 2,
-        readUpTo: 2,
+      await move(2, 1, 2);
+      await move(1, 2, 1);
+      expect((await store.logs.conversation(talk))?.cursors.get(bob)).toEqual(cursor(2, 2, 2));
+    });
+
+    describe("groups", () => {
+      const n = membershipN(1);
+      const group: Group = {
+        epoch: 1,
+        restricted: true,
+        members: [
+          { userId: alice, admin: true },
+          { userId: bob, admin: false },
+        ],
+      };
+      const making = (wanted: Partial<LogChange> = {}): LogChange =>
+        change({
+          opens: { kind: "group" },
+          group,
+          entries: [entry(1, n)],
+          spans: new Map([
+            [alice, [{ from: 1, to: null }]],
+            [bob, [{ from: 1, to: null }]],
+          ]),
+          ...wanted,
+        });
+      const without: LogChange = change({
+        expectedHead: 1,
+        entries: [entry(2, n + 1)],
+        group: { ...group, epoch: 2, members: group.members.slice(0, 1) },
+        spans: new Map([[bob, [{ from: 1, to: 2 }]]]),
       });
+
+      it("keeps who is in, since when, and until when", async () => {
+        await store.logs.commit([making()]);
+        expect(await store.logs.groupsOf(bob)).toEqual([talk]);
+        await store.logs.commit([without]);
+        const { logs } = await reopen();
+        expect(await logs.conversation(talk)).toMatchObject({
+          kind: "group",
+          group: { epoch: 2, restricted: true, members: [{ userId: alice, admin: true }] },
+        });
+        expect(await logs.spans(talk, bob)).toEqual([{ from: 1, to: 2 }]);
+        expect([...(await logs.allSpans(talk)).keys()]).toEqual([alice, bob]);
+        expect(await logs.groupsOf(bob)).toEqual([]);
+        expect(await logs.groupsOf(alice)).toEqual([talk]);
+      });
+
+      it("does not count membership entries among a device's own", async () => {
+        await store.logs.commit([making()]);
+        expect(await store.logs.lastN(talk, phone)).toBe(0);
+        expect(await store.logs.byOrigin(talk, phone, n, n + 1)).toMatchObject([{ n, seq: 1 }]);
+      });
+
+      const link: StoredInvite = {
+        conversationId: talk,
+        code: "ABCDEFGHJKMN",
+        createdBy: alice,
+        createdAt: 1,
+        expiresAt: null,
+        maxUses: 1,
+        uses: 0,
+        preview: Uint8Array.of(1),
+      };
+      const used = ({ uses, maxUses }: StoredInvite): boolean => uses === maxUses;
+
+      it("takes a use of an invite with the change, once", async () => {
+        await store.invites.add(link, 2, used);
+        await store.logs.commit([making()]);
+        const joining = (expectedHead: number): LogChange => ({
+          ...without,
+          expectedHead,
+          entries: [entry(expectedHead + 1, n + expectedHead)],
+          invite: { code: link.code, uses: 0 },
+        });
+        expect(await store.logs.commit([joining(1)])).toEqual([{ firstStamp: 2 }]);
+        expect(await store.logs.commit([joining(2)])).toEqual([null]);
+        const { logs, invites } = await reopen();
+        expect(await invites.find(link.code)).toEqual({ ...link, uses: 1 });
+        expect((await logs.conversation(talk))?.head).toBe(2);
+      });
+
+      it("refuses a use of an invite that was revoked meanwhile", async () => {
+        await store.invites.add(link, 2, used);
+        await store.logs.commit([making()]);
+        await store.invites.remove(talk, link.code);
+        const joining = { ...without, invite: { code: link.code, uses: 0 } };
+        expect(await store.logs.commit([joining])).toEqual([null]);
+        expect(await store.invites.find(link.code)).toBeNull();
+      });
+
+      it("keeps as many invites as said, the dead ones not counted", async () => {
+        const { invites } = store;
+        const named = (code: string, uses = 0) => ({ ...link, code, uses });
+        expect(await invites.add(named("first"), 2, used)).toMatchObject({ code: "first" });
+        expect(await invites.add(named("first", 1), 2, used)).toMatchObject({ uses: 0 });
+        expect(await invites.add(named("second", 1), 2, used)).toMatchObject({ uses: 1 });
+        expect(await invites.add(named("third"), 2, used)).toMatchObject({ code: "third" });
+        expect(await invites.add(named("fourth"), 2, used)).toBe("too_many_invites");
+        const there = await (await reopen()).invites.of(talk);
+        expect(there.map(({ code }) => code)).toEqual(["first", "third"]);
+      });
+    });
+
+    describe("what is not kept", () => {
+      const lasting = (seq: number, ttl: number): SequencedEntry => ({ ...entry(seq, seq), ttl });
+
+      it("empties what is over, some at a time, and keeps the rows", async () => {
+        const entries = [lasting(1, 1), lasting(2, 1), lasting(3, 9), lasting(4, 0)];
+        await store.logs.commit([opening({ entries })]);
+        const { logs } = await reopen();
+        expect(await logs.eraseExpired(2_000, 10)).toBe(0);
+        expect(await logs.eraseExpired(2_001, 10)).toBe(1);
+        expect(await logs.eraseExpired(9_000, 1)).toBe(1);
+        expect(await logs.eraseExpired(9_000, 1)).toBe(0);
+        const left = await logs.entries(talk, 1, 10);
+        expect(left.map(({ payload }) => payload.length)).toEqual([0, 0, 1, 1]);
+        expect(left.map(({ seq, n, ttl }) => [seq, n, ttl])).toEqual([
+          [1, 1, 1],
+          [2, 2, 1],
+          [3, 3, 9],
+          [4, 4, 0],
+        ]);
+      });
+
+      it("begins later, and still knows where what is gone stood", async () => {
+        await store.logs.commit([
+          opening({ entries: [entry(1, 1), lasting(2, 1), entry(3, 3), entry(4, 4)] }),
+        ]);
+        await store.logs.trim(talk, 4);
+        await store.logs.trim(talk, 2);
+        const { logs } = await reopen();
+        expect(await logs.conversation(talk)).toMatchObject({ head: 4, first: 4 });
+        expect(await logs.entries(talk, 1, 10)).toEqual([entry(4, 4)]);
+        expect(await logs.lastN(talk, phone)).toBe(4);
+        expect(await logs.byOrigin(talk, phone, 2, 4)).toEqual([
+          { n: 2, seq: 2, at: 1_002, entry: null },
+          { n: 3, seq: 3, at: 1_003, entry: null },
+        ]);
+        expect(await logs.eraseExpired(99_000, 10)).toBe(0);
+      });
+
+      it("goes through all conversations, some at a time", async () => {
+        for (const conversationId of [other, talk]) {
+          await store.logs.commit([opening({ conversationId })]);
+        }
+        expect(await store.logs.conversationsAfter(null, 1)).toEqual([talk]);
+        expect(await store.logs.conversationsAfter(talk, 5)).toEqual([other]);
+        expect(await store.logs.conversationsAfter(other, 5)).toEqual([]);
+      });
+    });
+
+    it("remembers who is blocked", async () => {
+      await store.directory.setBlocked(alice, bob, true);
+      const { directory } = await reopen();
+      expect(await directory.blockedBy(alice)).toEqual([bob]);
+      await directory.setBlocked(alice, bob, false);
+      expect(await directory.blockedBy(alice)).toEqual([]);
     });
 
     it("tells changes oldest first, each conversation once, with stamps that only grow", async () => {

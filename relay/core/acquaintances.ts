@@ -1,0 +1,93 @@
+import { type ConversationId, directConversationId, type UserId } from "../../shared/ids.js";
+import { MESH_MEMBERS } from "../../shared/limits.js";
+import type { Crypto } from "../../shared/runtime.js";
+import { MAX_CACHED_PEOPLE } from "./bounds.js";
+import type { Conversations } from "./conversations.js";
+import { Lru } from "./lru.js";
+import type { Directory, LogStore } from "./ports.js";
+
+/** Who may see whom: people who talk to each other and have not blocked each other. */
+export class Acquaintances {
+  readonly #logs: LogStore;
+  readonly #directory: Directory;
+  readonly #conversations: Conversations;
+  readonly #crypto: Crypto;
+  readonly #groups: Remembered<ReadonlySet<ConversationId>>;
+  readonly #blocked: Remembered<ReadonlySet<UserId>>;
+
+  constructor(
+    ports: { logs: LogStore; directory: Directory; crypto: Crypto },
+    conversations: Conversations,
+  ) {
+    this.#logs = ports.logs;
+    this.#directory = ports.directory;
+    this.#crypto = ports.crypto;
+    this.#conversations = conversations;
+    this.#groups = new Remembered(async (user) => new Set(await this.#logs.groupsOf(user)));
+    this.#blocked = new Remembered(async (user) => new Set(await this.#directory.blockedBy(user)));
+  }
+
+  /** Whether the two have a direct conversation or a group that is small enough for a mesh. */
+  async acquainted(a: UserId, b: UserId): Promise<boolean> {
+    if (a === b) return true;
+    const direct = directConversationId(a, b, this.#crypto.sha256);
+    if ((await this.#conversations.find(direct))?.kind === "direct") return true;
+    const [ofA, ofB] = await Promise.all([this.#groups.of(a), this.#groups.of(b)]);
+    const [fewer, more] = ofA.size < ofB.size ? [ofA, ofB] : [ofB, ofA];
+    for (const id of fewer) {
+      if (!more.has(id)) continue;
+      const group = await this.#conversations.find(id);
+      if (group && group.members.length <= MESH_MEMBERS) return true;
+    }
+    return false;
+  }
+
+  /** Whether the asker sees that user's presence. */
+  async sees(asker: UserId, user: UserId): Promise<boolean> {
+    if (!(await this.acquainted(asker, user))) return false;
+    return !(await this.#blocked.of(user)).has(asker);
+  }
+
+  blockedBy(user: UserId): Promise<ReadonlySet<UserId>> {
+    return this.#blocked.of(user);
+  }
+
+  blocksChanged(user: UserId): void {
+    this.#blocked.forget(user);
+  }
+
+  groupsChanged(users: Iterable<UserId>): void {
+    for (const user of users) this.#groups.forget(user);
+  }
+}
+
+/** What the store says of users, read once. */
+class Remembered<V> {
+  readonly #read: (user: UserId) => Promise<V>;
+  readonly #known = new Lru<UserId, V>(MAX_CACHED_PEOPLE);
+  readonly #reading = new Map<UserId, Promise<V>>();
+
+  constructor(read: (user: UserId) => Promise<V>) {
+    this.#read = read;
+  }
+
+  async of(user: UserId): Promise<V> {
+    const known = this.#known.get(user) ?? this.#reading.get(user);
+    if (known) return known;
+    const reading = this.#read(user);
+    this.#reading.set(user, reading);
+    try {
+      const value = await reading;
+      // Forgotten meanwhile: what was read may be older than what changed.
+      if (this.#reading.get(user) === reading) this.#known.set(user, value);
+      return value;
+    } finally {
+      if (this.#reading.get(user) === reading) this.#reading.delete(user);
+    }
+  }
+
+  forget(user: UserId): void {
+    this.#known.delete(user);
+    this.#reading.delete(user);
+  }
+}

@@ -1,0 +1,37 @@
+import { DovetailError } from "../../shared/errors.js";
+import type { UserId } from "../../shared/ids.js";
+import type { Acquaintances } from "./acquaintances.js";
+import { MAX_BLOCKED } from "./bounds.js";
+import type { Peer } from "./connections.js";
+import type { People } from "./people.js";
+import type { Directory } from "./ports.js";
+import type { PresenceBoard } from "./presence.js";
+import type { WriteHealth } from "./write-health.js";
+
+export interface BlockContext {
+  readonly directory: Directory;
+  readonly people: People;
+  readonly acquaintances: Acquaintances;
+  readonly presence: PresenceBoard;
+  readonly health: WriteHealth;
+}
+
+/** @throws DovetailError `not_found`, `not_allowed`. */
+export async function setBlocked(
+  { directory, people, acquaintances, presence, health }: BlockContext,
+  { userId }: Peer,
+  other: UserId,
+  blocked: boolean,
+): Promise<void> {
+  if (other === userId || !(await people.user(other))) {
+    throw new DovetailError("not_found", "There is no such other user.");
+  }
+  const known = await acquaintances.blockedBy(userId);
+  if (known.has(other) === blocked) return;
+  if (blocked && known.size >= MAX_BLOCKED) {
+    throw new DovetailError("not_allowed", "You have blocked as many people as one may.");
+  }
+  await health.write(() => directory.setBlocked(userId, other, blocked));
+  acquaintances.blocksChanged(userId);
+  presence.reconsider([userId, other]);
+}
