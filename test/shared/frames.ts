@@ -35,14 +35,42 @@ const member = fc.record({
   displayName: name,
   deliveredUpTo: whole,
   readUpTo: whole,
+  admin: fc.boolean(),
 });
 const conversation = fc.record({
   conversationId,
   kind: fc.constantFrom("direct" as const, "group" as const, "notes" as const),
   head: whole,
+  epoch: whole,
+  restricted: fc.boolean(),
   members: some(member),
 });
-const entry = fc.record({ seq: whole, userId, deviceId, n: whole, at: whole, payload });
+const seconds = fc.integer({ min: 0, max: 0xffff_ffff });
+const membershipChange = {
+  removes: some(userId),
+  promotes: some(userId),
+  demotes: some(userId),
+  restricted: orNull(fc.boolean()),
+};
+const entry = fc.record({
+  seq: whole,
+  userId,
+  deviceId,
+  n: whole,
+  at: whole,
+  ttl: seconds,
+  membership: orNull(fc.record({ epoch: whole, adds: some(person), ...membershipChange })),
+  payload,
+});
+const code = text(15);
+const invite = fc.record({
+  code,
+  createdBy: userId,
+  createdAt: whole,
+  expiresAt: orNull(whole),
+  maxUses: orNull(whole),
+  uses: whole,
+});
 const placement = fc.record({ seq: whole, deviceId, n: whole, at: whole });
 const presence = fc.record({ userId, devices: some(deviceId), lastSeen: whole });
 const iceServer = fc.record({
@@ -80,7 +108,13 @@ export const clientFrame = {
     requestId,
     conversationId,
     entries: some(
-      fc.record({ deviceId, n: whole, signature: orNull(exactly(SIGNATURE_BYTES)), payload }),
+      fc.record({
+        deviceId,
+        n: whole,
+        ttl: seconds,
+        signature: orNull(exactly(SIGNATURE_BYTES)),
+        payload,
+      }),
     ),
     heldBy: some(deviceId),
   }),
@@ -121,6 +155,32 @@ export const clientFrame = {
   }),
   removeDevice: frame("removeDevice", { requestId, deviceId }),
   getDevices: frame("getDevices", { requestId }),
+  createGroup: frame("createGroup", {
+    requestId,
+    conversationId,
+    memberIds: some(userId),
+    payload,
+  }),
+  changeMembership: frame("changeMembership", {
+    requestId,
+    conversationId,
+    epoch: whole,
+    change: fc.record({ adds: some(userId), ...membershipChange }),
+    payload,
+  }),
+  createInvite: frame("createInvite", {
+    requestId,
+    conversationId,
+    code,
+    expiresAt: orNull(whole),
+    maxUses: orNull(whole),
+    preview: payload,
+  }),
+  getInvites: frame("getInvites", { requestId, conversationId }),
+  revokeInvite: frame("revokeInvite", { requestId, conversationId, code }),
+  getInvitation: frame("getInvitation", { requestId, code }),
+  join: frame("join", { requestId, code, payload }),
+  block: frame("block", { requestId, userId, blocked: fc.boolean() }),
 };
 
 export const relayFrame = {
@@ -146,7 +206,7 @@ export const relayFrame = {
   people: frame("people", { requestId, people: some(person) }),
   opened: frame("opened", { requestId, conversation }),
   appended: frame("appended", { requestId, places: some(fc.record({ seq: whole, at: whole })) }),
-  page: frame("page", { requestId, head: whole, entries: some(entry) }),
+  page: frame("page", { requestId, head: whole, first: whole, entries: some(entry) }),
   done: frame("done", { requestId }),
   changes: frame("changes", {
     requestId,
@@ -173,6 +233,14 @@ export const relayFrame = {
     devices: some(
       fc.record({ deviceId, name, addedAt: whole, lastSeen: whole, connected: fc.boolean() }),
     ),
+  }),
+  invites: frame("invites", { requestId, invites: some(invite) }),
+  invitation: frame("invitation", {
+    requestId,
+    conversationId,
+    joined: fc.boolean(),
+    memberCount: whole,
+    preview: payload,
   }),
   linking: frame("linking", {
     proof: exactly(HASH_BYTES),

@@ -147,10 +147,10 @@ describe("bounds", () => {
   });
 
   it("a list that promises more than there are bytes is refused before it is made", () => {
-    // A page, request 1, head 1, with 200 entries of which nothing follows.
-    const page = Uint8Array.of(24, 1, 1, 0x40, 200);
+    // A page, request 1, head 1, first 1, with 200 entries of which nothing follows.
+    const page = Uint8Array.of(24, 1, 1, 1, 0x40, 200);
     expect(() => relayFrames.decode(page)).toThrow("a list of 200");
-    const huge = Uint8Array.of(24, 1, 1, 0xff, 255, 255, 255, 255, 255, 255, 255);
+    const huge = Uint8Array.of(24, 1, 1, 1, 0xff, 255, 255, 255, 255, 255, 255, 255);
     expect(readOrRefused<RelayFrame>(relayFrames, huge)).toBeNull();
   });
 });
