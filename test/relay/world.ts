@@ -7,10 +7,12 @@ import { Relay, type Session } from "../../relay/core/relay.js";
 import { KvRelayStore } from "../../relay/store/kv-relay-store.js";
 import { type ConversationId, type DeviceId, deviceIdOf, type UserId } from "../../shared/ids.js";
 import type { KeyValue, Range, Write } from "../../shared/key-value.js";
+import { type GroupChange, NO_CHANGE } from "../../shared/membership.js";
 import { nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import {
   authenticationBytes,
   type ClientFrame,
+  type ConversationState,
   clientFrames,
   entryBytes,
   PROTOCOL_VERSION,
@@ -282,7 +284,7 @@ export class Client implements ClientWire {
     conversationId: ConversationId,
     firstN: number,
     texts: readonly string[],
-    more: { heldBy?: DeviceId[]; of?: DeviceId; signatures?: Uint8Array[] } = {},
+    more: { heldBy?: DeviceId[]; of?: DeviceId; signatures?: Uint8Array[]; ttl?: number } = {},
   ): Promise<RelayFrame> {
     return this.ask({
       type: "append",
@@ -290,7 +292,7 @@ export class Client implements ClientWire {
       entries: texts.map((text, i) => ({
         deviceId: more.of ?? this.key.deviceId,
         n: firstN + i,
-        ttl: 0,
+        ttl: more.ttl ?? 0,
         signature: more.signatures?.[i] ?? null,
         payload: new TextEncoder().encode(text),
       })),
@@ -306,6 +308,39 @@ export class Client implements ClientWire {
         payload: new TextEncoder().encode(text),
       }),
     );
+  }
+
+  createGroup(conversationId: ConversationId, memberIds: readonly UserId[]): Promise<RelayFrame> {
+    const payload = new TextEncoder().encode("created");
+    return this.ask({ type: "createGroup", conversationId, memberIds, payload });
+  }
+
+  change(
+    conversationId: ConversationId,
+    epoch: number,
+    change: Partial<GroupChange>,
+    text = "changed",
+  ): Promise<RelayFrame> {
+    return this.ask({
+      type: "changeMembership",
+      conversationId,
+      epoch,
+      change: { ...NO_CHANGE, ...change },
+      payload: new TextEncoder().encode(text),
+    });
+  }
+
+  /** Seqs of the page from there on, with what the relay says of head and first. */
+  async page(conversationId: ConversationId, fromSeq: number, limit = 200) {
+    const page = await this.ask({ type: "getEntries", conversationId, fromSeq, limit });
+    if (page.type !== "page") return page;
+    const { head, first, entries } = page;
+    return { head, first, seqs: entries.map(({ seq }) => seq) };
+  }
+
+  async state(conversationId: ConversationId): Promise<ConversationState> {
+    const answer = await this.ask({ type: "getConversation", conversationId });
+    return (answer as Answer<"opened">).conversation;
   }
 
   async log(conversationId: ConversationId): Promise<string[]> {
