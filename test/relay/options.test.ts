@@ -55,6 +55,15 @@ describe("the relay's options", () => {
   });
 
   it.each([
+    [[], "forever"],
+    [["--retention", "forever"], "forever"],
+    [["--retention", "delivered"], "delivered"],
+    [["--retention", "30d"], { keepMs: 30 * 86_400_000 }],
+  ])("keeps entries as %j says", (args, retention) => {
+    expect(read(args)?.retention).toEqual(retention);
+  });
+
+  it.each([
     [["--port", "x"], {}, "--port is wrong: not a whole number"],
     [["--port", "70000"], {}, "--port is wrong"],
     [["--ports", "1"], {}, "unknown option '--ports'"],
@@ -63,6 +72,8 @@ describe("the relay's options", () => {
     [["--log-level", "loud"], {}, "--log-level is wrong"],
     [["--ice-server", "http://x"], {}, "--ice-server is wrong"],
     [["--ice-server", "turn:x:1"], {}, "a TURN server needs"],
+    [["--retention", "30"], {}, "--retention is wrong: not `forever`"],
+    [["--retention", "0d"], {}, "--retention is wrong"],
     [["--invite-code", "a b"], {}, "--invite-code is wrong"],
     [[], { DOVETAIL_RELAY_PORT: "-1" }, "DOVETAIL_RELAY_PORT is wrong"],
     [[], { DOVETAIL_RELAY_PROT: "1" }, "DOVETAIL_RELAY_PROT, which is no option"],
