@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { measureAppends } from "./appends.js";
 import { serveEcho } from "./echo-server.js";
 import { measureDataChannel, measureLevel, measureWsEcho } from "./floors.js";
+import { measureLarge, measureMesh, reportGroups } from "./groups.js";
 import { measureLatency } from "./latency.js";
 import { readReady, startProgram, stopProgram } from "./processes.js";
 import { report } from "./report.js";
@@ -18,7 +19,11 @@ const NO_LIMITS = ["device", "address", "connection", "registration"].flatMap((w
   "1000000",
 ]);
 
-async function bench(): Promise<void> {
+type Relay = { readonly url: string; readonly http: string };
+
+async function withRelay(
+  measure: (folder: string, relay: Relay) => Promise<string>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "dovetail-bench-"));
   const program = startProgram("relay", [
     "--port",
@@ -28,25 +33,41 @@ async function bench(): Promise<void> {
     ...NO_LIMITS,
   ]);
   try {
-    const relay = await readReady<{ url: string; http: string }>(program);
-    const { relayed, direct } = await measureLatency(folder, relay.url);
-    const appends = await measureAppends(relay);
-    const floors = {
-      wsEcho: await measureWsEcho(),
-      dataChannel: await measureDataChannel(),
-      level: await measureLevel(folder, Math.max(1, Math.round(appends.batch))),
-    };
-    process.stdout.write(report({ relayed, direct, appends }, floors));
+    process.stdout.write(await measure(folder, await readReady<Relay>(program)));
   } finally {
     await stopProgram(program);
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-if (process.argv[2] === "echo") {
+async function everyday(folder: string, relay: Relay): Promise<string> {
+  const { relayed, direct } = await measureLatency(folder, relay.url);
+  const appends = await measureAppends(relay);
+  const floors = {
+    wsEcho: await measureWsEcho(),
+    dataChannel: await measureDataChannel(),
+    level: await measureLevel(folder, Math.max(1, Math.round(appends.batch))),
+  };
+  return report({ relayed, direct, appends }, floors);
+}
+
+async function groups(folder: string, relay: Relay): Promise<string> {
+  const mesh = await measureMesh(folder, relay);
+  return reportGroups(mesh, await measureLarge(folder, relay));
+}
+
+/** `npm run bench -- groups`; without a name, what is between two people. */
+const benches: Record<string, typeof everyday> = { everyday, groups };
+
+const [name = "everyday"] = process.argv.slice(2);
+const chosen = benches[name];
+if (name === "echo") {
   serveEcho();
+} else if (!chosen) {
+  process.stderr.write(`There is no bench ${name}: ${Object.keys(benches).join(", ")}\n`);
+  process.exitCode = 2;
 } else {
-  await bench();
+  await withRelay(chosen);
   // The WebRTC library keeps threads of its own that would hold the process.
   process.exit();
 }

@@ -61,6 +61,10 @@ export class Headless {
     createInterface({ input: this.#program.stdout }).on("line", (line) => this.#read(line));
   }
 
+  get pid(): number {
+    return this.#program.pid as number;
+  }
+
   #read(line: string): void {
     const incoming = JSON.parse(line) as Incoming;
     if (incoming.method !== undefined) {

@@ -63,5 +63,5 @@ export const targets = {
     sources: ["shared", "relay", "electron", "test/sim", "test/real", "test/soak"],
     configs: [program("test/soak/real/main.ts")],
   },
-  bench: { sources: ["shared", "bench"], configs: [program("bench/main.ts")] },
+  bench: { sources: ["shared", "electron", "bench"], configs: [program("bench/main.ts")] },
 };

@@ -1,8 +1,8 @@
 /** A group as large as one may be, on a real relay. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { allShow, crowd } from "../../bench/crowd.js";
 import type { Client } from "../../electron/client/index.js";
 import { MAX_GROUP_MEMBERS } from "../../shared/limits.js";
-import { allShow, crowd } from "./crowd.js";
 import { Scene, until } from "./processes.js";
 
 /** All are at one address here, which no relay would take from strangers. */

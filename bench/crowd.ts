@@ -3,11 +3,17 @@
  * its own, because a thousand processes do not fit a machine.
  */
 import { generateKeyPairSync, sign } from "node:crypto";
-import { Client, type ClientPorts, type DeviceKey } from "../../electron/client/index.js";
-import { relayDialer } from "../../electron/node/relay-dialer.js";
-import type { KeyValue, Range, Write } from "../../shared/key-value.js";
-import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
-import type { Log } from "../../shared/runtime.js";
+import {
+  Client,
+  type ClientPorts,
+  type DeviceKey,
+  type DirectTransport,
+} from "../electron/client/index.js";
+import { nodeTransport } from "../electron/direct/node-transport.js";
+import { relayDialer } from "../electron/node/relay-dialer.js";
+import type { KeyValue, Range, Write } from "../shared/key-value.js";
+import { nodeClock, nodeCrypto, nodeRandom } from "../shared/node/runtime.js";
+import type { Log } from "../shared/runtime.js";
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -44,18 +50,20 @@ function newKey(): DeviceKey {
   };
 }
 
-/** Somebody without direct channels. */
-export async function comer(relayUrl: string, handle: string): Promise<Client> {
+const noChannels: DirectTransport = {
+  available: false,
+  open() {
+    throw new Error("There are no direct channels here.");
+  },
+};
+
+/** Somebody new. */
+async function comer(relayUrl: string, handle: string, direct: boolean): Promise<Client> {
   const key = newKey();
   const ports: ClientPorts = {
     store: new SmallStore(),
     relay: relayDialer,
-    direct: {
-      available: false,
-      open() {
-        throw new Error("There are no direct channels here.");
-      },
-    },
+    direct: direct ? nodeTransport(silent) : noChannels,
     keys: { load: async () => null, create: async () => key },
     clock: nodeClock,
     random: nodeRandom,
@@ -68,11 +76,16 @@ export async function comer(relayUrl: string, handle: string): Promise<Client> {
 }
 
 /** So many come, some at a time. */
-export async function crowd(relayUrl: string, count: number, prefix: string): Promise<Client[]> {
+export async function crowd(
+  relayUrl: string,
+  count: number,
+  prefix: string,
+  direct = false,
+): Promise<Client[]> {
   const clients: Client[] = [];
   while (clients.length < count) {
     const next = Array.from({ length: Math.min(50, count - clients.length) }, (_, i) =>
-      comer(relayUrl, `${prefix}${clients.length + i}`),
+      comer(relayUrl, `${prefix}${clients.length + i}`, direct),
     );
     clients.push(...(await Promise.all(next)));
   }
