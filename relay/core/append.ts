@@ -160,7 +160,7 @@ export class AppendJob implements WriteJob {
     for (const entry of planned.values()) stage.append(entry);
     this.#added = planned;
     this.#audience = conversation.members;
-    this.#firstEvent = stage.claimStamps(pages([...planned.values()]).length, this.#audience);
+    this.#firstEvent = stage.claimStampsForAll(pages([...planned.values()]).length);
     return true;
   }
 

@@ -69,6 +69,13 @@ export const PAIRING_MS = 5 * 60_000;
 /** Times that one user may have been a member of a group; beyond, it no longer sees the oldest time. */
 export const MAX_SPANS = 256;
 
+/**
+ * Members of a group up to which each finds a change in an inbox of its own; beyond, all find it by the
+ * group itself, which costs a write for all of them and each of them a read when it reconnects. To lower
+ * it, the groups in between have to be entered in their members' lists of crowds first.
+ */
+export const MAX_NOTED_MEMBERS = 32;
+
 /** Devices of one user of which a cursor remembers how far they are: more than an account has. */
 export const MAX_CURSOR_DEVICES = 32;
 

@@ -1,7 +1,7 @@
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { type Group, isMembershipN } from "../../shared/membership.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
-import { MAX_RECENT_BYTES, MAX_RECENT_ENTRIES } from "./bounds.js";
+import { MAX_NOTED_MEMBERS, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES } from "./bounds.js";
 import type { ConversationKind, LogChange, StoredConversation, StoredCursor } from "./ports.js";
 import { type Span, WHOLE_LOG } from "./spans.js";
 
@@ -50,6 +50,11 @@ export class Conversation {
   /** A new array only where they changed. */
   get members(): readonly UserId[] {
     return this.#members;
+  }
+
+  /** Too many for a note to each about everything. */
+  get isCrowd(): boolean {
+    return this.kind === "group" && this.#members.length > MAX_NOTED_MEMBERS;
   }
 
   has(user: UserId): boolean {

@@ -196,7 +196,7 @@ export class GroupCommit {
       if (change) {
         stage.conversation.committed(change);
         this.#conversations.adopt(stage.conversation);
-        this.#metrics.count("inboxNotes", change.events > 0 ? change.noted.length : 0);
+        this.#metrics.count("inboxNotes", change.noted.length + (change.crowd ? 1 : 0));
       }
       for (const item of plan.stages.get(stage) ?? []) this.#committed(item, stage, outcome);
     }

@@ -95,7 +95,7 @@ class OpenJob implements WriteJob {
     this.#event = null;
     if (!stage.opens && stage.conversation === this.#conversation) {
       stage.open();
-      this.#event = stage.claimStamps(1, stage.conversation.members);
+      this.#event = stage.claimStampsForAll(1);
     }
     return true;
   }

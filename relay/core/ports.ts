@@ -65,6 +65,8 @@ export interface LogChange {
   readonly invite: { readonly code: string; readonly uses: number } | null;
   /** All of them find the change in their inbox. */
   readonly noted: readonly UserId[];
+  /** All members find the change by the group itself; to these, that it is so is new. Null: nobody does. */
+  readonly crowd: { readonly newTo: readonly UserId[] } | null;
   /** How many stamps the change takes. */
   readonly events: number;
 }

@@ -12,7 +12,7 @@ import {
 } from "../../shared/protocol.js";
 import type { Clock } from "../../shared/runtime.js";
 import type { Acquaintances } from "./acquaintances.js";
-import { MAX_SPANS } from "./bounds.js";
+import { MAX_NOTED_MEMBERS, MAX_SPANS } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
 import type { Conversation } from "./conversation.js";
 import { type Conversations, stateOf } from "./conversations.js";
@@ -144,7 +144,10 @@ class RegroupJob implements WriteJob {
     if (opens) stage.open();
     stage.append(entry);
     stage.regroup({ group, spans, invite });
-    const firstEvent = stage.claimStamps(joined.length > 0 ? 2 : 1, audience);
+    const isCrowd = after.size > MAX_NOTED_MEMBERS;
+    if (isCrowd) stage.tellCrowd(conversation.isCrowd ? joined : [...after]);
+    // Who has left is no longer told by the group.
+    const firstEvent = stage.claimStamps(joined.length > 0 ? 2 : 1, isCrowd ? left : audience);
     this.#planned = { entry, joined, audience, firstEvent, membersBefore };
     return true;
   }

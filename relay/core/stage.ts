@@ -12,6 +12,7 @@ export class Stage {
   readonly #lastN = new Map<DeviceId, number>();
   readonly #notedLists = new Set<readonly UserId[]>();
   #regrouping: Regrouping | null = null;
+  #crowd: readonly UserId[] | null = null;
   #opens = false;
   #events = 0;
 
@@ -66,6 +67,18 @@ export class Stage {
     return first;
   }
 
+  /** As {@link claimStamps}, for what all members will see. */
+  claimStampsForAll(count: number): number {
+    const { isCrowd, members } = this.conversation;
+    if (isCrowd && count > 0) this.tellCrowd([]);
+    return this.claimStamps(count, isCrowd ? [] : members);
+  }
+
+  /** All members find the change by the group itself; to these, that it is so is new. */
+  tellCrowd(newTo: readonly UserId[]): void {
+    this.#crowd = newTo.length > 0 ? newTo : (this.#crowd ?? []);
+  }
+
   /** Null where nothing would be written. */
   change(): LogChange | null {
     const regrouping = this.#regrouping;
@@ -82,6 +95,7 @@ export class Stage {
       spans: regrouping?.spans ?? new Map(),
       invite: regrouping?.invite ?? null,
       noted: more.length === 0 ? noted : [...new Set([...noted, ...more.flat()])],
+      crowd: this.#crowd && { newTo: this.#crowd },
       events: this.#events,
     };
   }

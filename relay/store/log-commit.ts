@@ -64,7 +64,9 @@ export function writesOf(change: LogChange, before: Before, lastStamp: number): 
     put(keys.spans(id, user), rows.spans.encode(spans));
     const key = keys.groupOf(user, id);
     if (spans.at(-1)?.to === null) put(key, rows.conversationId.encode(id));
-    else writes.push({ type: "del", key });
+    else {
+      writes.push({ type: "del", key }, { type: "del", key: keys.crowdOf(user, id) });
+    }
   }
   if (before.invite) {
     const { code, uses } = before.invite;
@@ -88,6 +90,10 @@ export function writesOf(change: LogChange, before: Before, lastStamp: number): 
   for (const [user, cursor] of change.cursors) {
     put(keys.cursor(id, user), encodeCursor(atLeast(cursor, before.cursors.get(user))));
   }
+  for (const user of change.crowd?.newTo ?? []) {
+    put(keys.crowdOf(user, id), rows.conversationId.encode(id));
+  }
+  if (change.crowd) put(keys.crowdAt(id), rows.number.encode(lastStamp));
   if (change.events > 0) note(id, change.noted, before.inboxAt, lastStamp, writes);
   return writes;
 }

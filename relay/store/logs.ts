@@ -32,6 +32,11 @@ interface Known {
   readonly inboxAt: Map<UserId, number>;
 }
 
+interface Note {
+  readonly stamp: number;
+  readonly conversationId: ConversationId;
+}
+
 const lastPart = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
 
 /** A damaged row must not keep the payloads of all others from being deleted. */
@@ -143,20 +148,26 @@ export class KvLogStore implements LogStore {
     return found.map(({ key, value }) => rows.conversationId.decode(key, value));
   }
 
-  async changes(
-    user: UserId,
-    after: number,
-    limit: number,
-  ): Promise<readonly { stamp: number; conversationId: ConversationId }[]> {
+  async changes(user: UserId, after: number, limit: number): Promise<readonly Note[]> {
+    const crowds = (await this.#crowdsOf(user)).filter(({ stamp }) => stamp > after);
+    const stamps = new Map(crowds.map(({ conversationId, stamp }) => [conversationId, stamp]));
     const found = await this.#kv.range({
       from: keys.inbox(user, after + 1),
       to: under(`inbox/${user}/`).to,
-      limit,
+      // As many as at the most are there a second time, newer, by the group itself.
+      limit: limit + crowds.length,
     });
-    return found.map(({ key, value }) => ({
+    const noted = found.map(({ key, value }) => ({
       stamp: fromSortable(lastPart(key)),
       conversationId: rows.conversationId.decode(key, value),
     }));
+    const newest = noted.filter(({ conversationId, stamp }) => {
+      const crowdAt = stamps.get(conversationId) ?? 0;
+      if (crowdAt < stamp) stamps.delete(conversationId);
+      return crowdAt < stamp;
+    });
+    const told = crowds.filter(({ conversationId }) => stamps.has(conversationId));
+    return [...newest, ...told].sort((a, b) => a.stamp - b.stamp).slice(0, limit);
   }
 
   async newestStamp(user: UserId): Promise<number> {
@@ -165,7 +176,20 @@ export class KvLogStore implements LogStore {
       reverse: true,
       limit: 1,
     });
-    return newest ? fromSortable(lastPart(newest.key)) : 0;
+    const noted = newest ? fromSortable(lastPart(newest.key)) : 0;
+    const crowds = await this.#crowdsOf(user);
+    return Math.max(noted, ...crowds.map(({ stamp }) => stamp));
+  }
+
+  /** What the user finds by large groups themselves. */
+  async #crowdsOf(user: UserId): Promise<readonly Note[]> {
+    const found = await this.#kv.range(under(keys.crowdsOf(user)));
+    return Promise.all(
+      found.map(async ({ key, value }) => {
+        const conversationId = rows.conversationId.decode(key, value);
+        return { conversationId, stamp: await this.#number(keys.crowdAt(conversationId)) };
+      }),
+    );
   }
 
   commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]> {

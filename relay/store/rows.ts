@@ -187,6 +187,10 @@ export const keys = {
   inviteOf: (id: ConversationId, code: string) => `link-of/${id}/${code}`,
   blocks: (user: UserId) => `block/${user}/`,
   block: (user: UserId, other: UserId) => `block/${user}/${other}`,
+  /** The newest stamp of what all members of a large group find by the group itself. */
+  crowdAt: (id: ConversationId) => `crowd-at/${id}`,
+  crowdsOf: (user: UserId) => `crowd-of/${user}/`,
+  crowdOf: (user: UserId, id: ConversationId) => `crowd-of/${user}/${id}`,
   /** One row per user and conversation, at the stamp of its newest change. */
   inbox: (user: UserId, stamp: number) => `inbox/${user}/${sortable(stamp)}`,
   inboxAt: (user: UserId, id: ConversationId) => `inbox-at/${user}/${id}`,

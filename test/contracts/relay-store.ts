@@ -39,6 +39,7 @@ const change = (wanted: Partial<LogChange>): LogChange => ({
   spans: new Map(),
   invite: null,
   noted: [alice, bob],
+  crowd: null,
   events: 1,
   ...wanted,
 });
@@ -214,6 +215,48 @@ export function relayStoreContract(
         await store.logs.commit([making()]);
         expect(await store.logs.lastN(talk, phone)).toBe(0);
         expect(await store.logs.byOrigin(talk, phone, n, n + 1)).toMatchObject([{ n, seq: 1 }]);
+      });
+
+      it("tells the members of a crowd by the group itself, in the order of all else", async () => {
+        const both = [alice, bob];
+        await store.logs.commit([making()]);
+        await store.logs.commit([opening({ conversationId: other })]);
+        await store.logs.commit([
+          change({
+            expectedHead: 1,
+            entries: [entry(2, 1)],
+            noted: [],
+            crowd: { newTo: both },
+            events: 2,
+          }),
+        ]);
+        const { logs } = await reopen();
+        const notes = [
+          { stamp: 2, conversationId: other },
+          { stamp: 4, conversationId: talk },
+        ];
+        expect(await logs.changes(bob, 0, 10)).toEqual(notes);
+        expect(await logs.changes(bob, 0, 1)).toEqual(notes.slice(0, 1));
+        expect(await logs.changes(bob, 4, 10)).toEqual([]);
+        expect(await logs.newestStamp(bob)).toBe(4);
+        // A note of one's own may be newer, as of a cursor or of having been removed.
+        await logs.commit([change({ expectedHead: 2, entries: [entry(3, 2)], noted: [bob] })]);
+        expect(await logs.changes(bob, 2, 10)).toEqual([{ stamp: 5, conversationId: talk }]);
+        expect(await logs.changes(alice, 2, 10)).toEqual(notes.slice(1));
+        await logs.commit([
+          {
+            ...without,
+            expectedHead: 3,
+            entries: [entry(4, 3)],
+            noted: [bob],
+            crowd: { newTo: [] },
+          },
+        ]);
+        await logs.commit([
+          change({ expectedHead: 4, entries: [entry(5, 4)], noted: [], crowd: { newTo: [] } }),
+        ]);
+        expect(await logs.changes(alice, 4, 10)).toEqual([{ stamp: 7, conversationId: talk }]);
+        expect(await logs.changes(bob, 4, 10)).toEqual([{ stamp: 6, conversationId: talk }]);
       });
 
       const link: StoredInvite = {

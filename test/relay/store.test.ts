@@ -166,6 +166,7 @@ describe("data of a relay that knew no groups", () => {
         spans: new Map(),
         invite: null,
         noted: [alice, bob],
+        crowd: null,
         events: 1,
       },
     ]);
