@@ -8,16 +8,7 @@ afterEach(async () => {
   scene = new Scene();
 });
 
-/** Another device of somebody, linked with the code that the first shows. */
-async function link(person: Person, relay: string): Promise<Person> {
-  const { code } = await person.client.call("devices.pair", {});
-  const profile = await scene.folder();
-  const client = await scene.client({ profile, relay });
-  const spelled = code.replace(/(....)(?=.)/g, "$1-").toLowerCase();
-  const account = await client.call("account.link", { code: spelled });
-  expect(account.handle).toBe(person.handle);
-  return { client, profile, handle: person.handle };
-}
+const link = (person: Person, relay: string) => scene.link(person, relay);
 
 /** The conversation has come to a device that was just linked. */
 const knows = ({ client }: Person) =>

@@ -89,6 +89,22 @@ export class Scene {
     return { client, profile, handle };
   }
 
+  /** Another device of somebody, linked with the code that the first shows. */
+  async link(person: Person, relay: string): Promise<Person> {
+    const { code } = await person.client.call("devices.pair", {});
+    const profile = await this.folder();
+    const client = await this.client({ profile, relay });
+    const spelled = code.replace(/(....)(?=.)/g, "$1-").toLowerCase();
+    const { handle } = await client.call("account.link", { code: spelled });
+    if (handle !== person.handle) throw new Error(`linked to ${handle}`);
+    return { client, profile, handle };
+  }
+
+  /** The same device again, after it was killed or stopped. */
+  async again({ profile, handle }: Person, relay: string): Promise<Person> {
+    return { client: await this.client({ profile, relay }), profile, handle };
+  }
+
   /** Something else that is to end with the scene, first of all. */
   endWith(end: () => Promise<unknown>): void {
     this.#ends.push(end);
