@@ -93,8 +93,8 @@ export async function crowd(
 }
 
 /** Resolves when all of them show the text. */
-export function allShow(clients: readonly Client[], text: string): Promise<void[]> {
-  return Promise.all(
+export async function allShow(clients: readonly Client[], text: string): Promise<void> {
+  await Promise.all(
     clients.map(
       (client) =>
         new Promise<void>((resolve) => {

@@ -11,7 +11,7 @@ import { allShow, crowd } from "./crowd.js";
 import { Headless } from "./processes.js";
 
 const MESH_SIZES = [2, 4, 8, MESH_MEMBERS];
-const MESSAGES = 300;
+const MESSAGES = 200;
 const LARGE_MESSAGES = 20;
 const TEXT = "x".repeat(100);
 
@@ -52,7 +52,10 @@ async function makeGroup(
   others: readonly Client[],
   handles: readonly string[],
 ): Promise<ConversationId> {
-  const { conversationId } = await sender.call("groups.create", { name: "Bench", handles: [...handles] });
+  const { conversationId } = await sender.call("groups.create", {
+    name: "Bench",
+    handles: [...handles],
+  });
   const knows = (client: Client) =>
     client.call("conversations.get", { conversationId }).then(
       ({ memberCount }) => memberCount === handles.length + 1,

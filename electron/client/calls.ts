@@ -1,5 +1,5 @@
 /** What the methods of the client API do, once somebody is signed in. */
-import type { Method, Results, UserSummary, ValidParams } from "../../shared/client-api.js";
+import type { Results, UserSummary, ValidParams } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, MessageId, UserId } from "../../shared/ids.js";
 import type { Flag } from "./content.js";
@@ -8,14 +8,14 @@ import { meetWithCursors, setDraft } from "./directory.js";
 import { Drafts } from "./drafts.js";
 import type { Engine } from "./engine.js";
 import { GroupCalls } from "./group-calls.js";
+import type { Handlers } from "./handlers.js";
 import { MessageCalls } from "./message-calls.js";
+import { personOf } from "./people.js";
 import { markRead } from "./receipts.js";
 import type { RelayLink } from "./relay-link.js";
 import { keys, settingsRow } from "./rows.js";
-import { conversationView, isListed, personOf } from "./views.js";
+import { conversationView, isListed } from "./views.js";
 import type { Waiting } from "./waiting.js";
-
-export type Handlers = { [M in Method]: (params: ValidParams<M>) => Promise<Results[M]> };
 
 export class Calls {
   readonly #core: Core;

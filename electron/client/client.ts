@@ -11,10 +11,11 @@ import type {
 import { isMethod, methods } from "../../shared/client-methods.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { UserId } from "../../shared/ids.js";
-import { Calls, type Handlers } from "./calls.js";
+import { Calls } from "./calls.js";
 import type { Core } from "./core.js";
 import { Engine } from "./engine.js";
 import { Emitter } from "./events.js";
+import type { Handlers } from "./handlers.js";
 import { HybridClock } from "./hlc.js";
 import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";

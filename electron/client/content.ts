@@ -86,7 +86,6 @@ const bodies = frameFamily({
   block: [24, { userId, blocked: bool, at: uint() }],
 });
 export type Body = ReturnType<typeof bodies.decode>;
-export type PersonalBody = Extract<Body, { type: "draft" | "flag" | "star" | "hide" | "block" }>;
 
 export interface Content {
   readonly clock: ClockReading;

@@ -4,16 +4,9 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, MessageId, Origin } from "../../shared/ids.js";
 import { parseMessageId } from "../../shared/ids.js";
 import type { Core } from "./core.js";
-import { keys, type LogRow, logRow, originRow } from "./rows.js";
-import { type Conversation, sameOrigin, type TailEntry } from "./state.js";
-
-export interface Logged {
-  readonly kind: "log";
-  readonly seq: number;
-  readonly row: LogRow;
-  readonly shown: boolean;
-}
-export type Found = Logged | { readonly kind: "tail"; readonly entry: TailEntry };
+import type { Found, Logged } from "./found.js";
+import { keys, logRow, originRow } from "./rows.js";
+import { type Conversation, sameOrigin } from "./state.js";
 
 /** The entry at a place of the log; null where it is not stored. */
 export async function logAt(core: Core, id: ConversationId, seq: number): Promise<Logged | null> {

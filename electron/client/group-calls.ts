@@ -6,15 +6,15 @@ import { INVITE_CODE_LENGTH } from "../../shared/limits.js";
 import { checkChange, type GroupChange, NO_CHANGE } from "../../shared/membership.js";
 import { pairingCodeFrom } from "../../shared/pairing.js";
 import type { Invite as ToldInvite } from "../../shared/protocol.js";
-import type { Handlers } from "./calls.js";
 import { type Body, decodePreview, encodeContent, encodePreview, type Profile } from "./content.js";
 import type { Core } from "./core.js";
 import { meetWithCursors } from "./directory.js";
 import type { Engine } from "./engine.js";
+import type { Handlers } from "./handlers.js";
 import { groupOf } from "./membership.js";
+import { personOf } from "./people.js";
 import type { RelayLink } from "./relay-link.js";
 import type { Conversation } from "./state.js";
-import { personOf } from "./views.js";
 
 type Methods = Extract<keyof Handlers, `groups.${string}`>;
 

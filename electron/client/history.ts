@@ -1,7 +1,8 @@
 /** Pages of a conversation, wherever in its history. */
 import type { Message, ValidParams } from "../../shared/client-api.js";
 import type { Core } from "./core.js";
-import { type Found, find } from "./find.js";
+import { find } from "./find.js";
+import type { Found } from "./found.js";
 import { locate } from "./receipts.js";
 import { keys, logRow, seqOfKey } from "./rows.js";
 import type { Conversation, sameOrigin } from "./state.js";

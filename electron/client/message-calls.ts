@@ -9,17 +9,19 @@ import {
   type Origin,
   parseMessageId,
 } from "../../shared/ids.js";
-import type { Handlers } from "./calls.js";
 import type { Body } from "./content.js";
 import { decodeContent, isWritten, MAX_EXCERPT_BYTES } from "./content.js";
 import type { Core } from "./core.js";
 import type { Engine } from "./engine.js";
 import { addOwn } from "./entries.js";
-import { type Found, findMessage } from "./find.js";
+import { findMessage } from "./find.js";
+import type { Found } from "./found.js";
+import type { Handlers } from "./handlers.js";
 import { listMessages, loggedOf, messageAt, visible } from "./history.js";
+import { personOf } from "./people.js";
 import { keys, seqOfKey } from "./rows.js";
 import type { Conversation } from "./state.js";
-import { messageOf, personOf } from "./views.js";
+import { messageOf } from "./views.js";
 
 type Methods = Extract<keyof Handlers, `messages.${string}`>;
 

@@ -2,9 +2,9 @@
 import type { Notice } from "../../shared/client-api.js";
 import type { UserId } from "../../shared/ids.js";
 import type { Body } from "./content.js";
-import type { Found } from "./find.js";
+import type { Found } from "./found.js";
+import { personOf } from "./people.js";
 import type { ClientState } from "./state.js";
-import { personOf } from "./views.js";
 
 /** Null for what somebody wrote. */
 export function noticeOf(

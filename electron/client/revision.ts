@@ -11,7 +11,8 @@ import {
   textOf,
 } from "./content.js";
 import { announce, type Core, putConversation, putTail } from "./core.js";
-import { type Found, type Logged, logAt } from "./find.js";
+import { logAt } from "./find.js";
+import type { Found, Logged } from "./found.js";
 import { marked, NO_MARKS, writingOf } from "./marks.js";
 import { followed, membershipWrites } from "./membership.js";
 import { personal } from "./personal.js";

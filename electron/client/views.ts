@@ -1,24 +1,16 @@
 /** From what is stored to what the client API shows. */
 import type * as api from "../../shared/client-api.js";
-import { messageIdOf, type UserId } from "../../shared/ids.js";
+import { messageIdOf } from "../../shared/ids.js";
 import { type Content, decodeContent, type Flag, textOf } from "./content.js";
-import type { Found } from "./find.js";
+import type { Found } from "./found.js";
 import { clockText } from "./hlc.js";
 import { noticeOf } from "./notices.js";
+import { personOf } from "./people.js";
 import type { ConversationRow, Floor, Marks } from "./rows.js";
 import { type ClientState, type Conversation, sameOrigin, type TailEntry } from "./state.js";
 
 /** Members of a group that its view lists. */
 const MAX_LISTED_MEMBERS = 20;
-
-export function personOf(state: ClientState, userId: UserId): api.UserSummary {
-  if (userId === state.account?.userId) {
-    const { handle, displayName } = state.account;
-    return { userId, handle, displayName };
-  }
-  const known = state.people.get(userId);
-  return { userId, handle: known?.handle ?? "unknown", displayName: known?.displayName ?? "" };
-}
 
 /** What the recipients have done with an own entry. `seq` is 0 while it has none. */
 function ownState(
