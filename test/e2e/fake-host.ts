@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import { contentPolicy } from "../../electron/security/content-policy.js";
 import type { Account, ConnectionState, Device, Settings } from "../../shared/client-api.js";
+import { type FakeDoings, fakeMessages } from "./fake-messages.js";
 
 const DIST = fileURLToPath(new URL("../../dist/renderer/", import.meta.url));
 export const ORIGIN = "http://127.0.0.1:4999";
@@ -56,8 +57,50 @@ const defaults: FakeOptions = {
   latency: 5,
 };
 
+/** A message that a part of the fake may change. */
+export type FakeMessage = {
+  messageId: string;
+  seq: number | null;
+  mine: boolean;
+  state: string;
+} & {
+  [field: string]: unknown;
+};
+
+/** A conversation as the parts of the fake see it. */
+export interface FakeLog {
+  readonly id: string;
+  readonly kind: string;
+  readonly peer: { readonly handle?: string | undefined } | null;
+  readonly removed: Set<number>;
+  readonly length: number;
+  settings: Record<string, unknown>;
+  at(index: number): FakeMessage;
+  make(index: number, mine: boolean, text: string): FakeMessage;
+  summary(): Record<string, unknown>;
+}
+
+export interface FakeWorld {
+  readonly own: Account;
+  readonly people: readonly {
+    readonly userId: string;
+    readonly handle?: string | undefined;
+    readonly displayName?: string | undefined;
+  }[];
+  readonly logs: FakeLog[];
+  readonly answers: Record<string, (params: never) => unknown>;
+  find(id: unknown): FakeLog;
+  /** A message's conversation and its place there. */
+  findMessage(id: unknown): readonly [FakeLog, number];
+  update(log: FakeLog, index: number, change: Record<string, unknown>): void;
+  add(log: FakeLog, message: FakeMessage): void;
+  tell(event: string, data: unknown): void;
+  later(action: () => void, ms: number): void;
+  mentionsIn(text: string): readonly unknown[];
+}
+
 /** What a spec may do to the fake from outside: `page.evaluate(() => window.fake…)`. */
-export interface Fake {
+export interface Fake extends FakeDoings {
   /** alice writes. */
   receive(text: string, path?: "direct" | "relay"): void;
   /** The state of every own message in the conversation with alice. */
@@ -74,6 +117,8 @@ export interface Fake {
 declare global {
   interface Window {
     readonly fake: Fake;
+    /** For the parts of the fake that stand in files of their own. */
+    readonly fakeWorld: FakeWorld;
   }
 }
 
@@ -155,10 +200,14 @@ function fakeHost(options: FakeOptions): void {
     readonly id: string;
     readonly added: Told[] = [];
     readonly changed = new Map<number, Told>();
+    /** Indexes of messages that are not shown any more. */
+    readonly removed = new Set<number>();
+    /** What the summary says in place of the ordinary. */
+    settings: Loose = {};
     draft = "";
     unread = 0;
     constructor(
-      readonly kind: "direct" | "notes",
+      readonly kind: "direct" | "notes" | "group",
       readonly peer: (typeof people)[number] | null,
       readonly generated: number,
       index: number,
@@ -193,8 +242,19 @@ function fakeHost(options: FakeOptions): void {
         seq: index + 1,
         clock: String(index + 1).padStart(16, "0"),
         from,
+        fromName: mine ? own.displayName : (this.peer?.displayName ?? own.displayName),
         mine,
         text,
+        notice: null,
+        replyTo: null,
+        forwarded: false,
+        edited: false,
+        deleted: false,
+        mentions: [],
+        reactions: [],
+        starred: false,
+        pinned: false,
+        expiresAt: null,
         sentAt: Date.now(),
         state: mine ? "queued" : "delivered",
         path: "relay",
@@ -206,11 +266,29 @@ function fakeHost(options: FakeOptions): void {
         kind: this.kind,
         title: this.peer?.displayName ?? own.displayName,
         members: this.peer ? [this.peer] : [],
-        lastMessage: this.length > 0 ? this.at(this.length - 1) : null,
+        memberCount: this.peer ? 2 : 1,
+        role: "member",
+        restricted: false,
+        description: "",
+        picture: "",
+        lastMessage: this.last(),
+        timer: 0,
+        pinned: false,
+        archived: false,
+        mutedUntil: null,
+        request: false,
+        blocked: false,
+        mentioned: false,
         unread: this.unread,
         behind: 0,
         draft: this.draft,
+        ...this.settings,
       };
+    }
+    last(): Told | null {
+      let index = this.length - 1;
+      while (index >= 0 && this.removed.has(index)) index--;
+      return index < 0 ? null : this.at(index);
     }
   }
 
@@ -230,6 +308,20 @@ function fakeHost(options: FakeOptions): void {
   const tell = (event: string, data: unknown) => {
     for (const listener of listeners) listener({ event, data });
   };
+  const indexOf = (id: unknown) => Number(String(id).split(".")[2]) - 1;
+  const findMessage = (id: unknown): [Log, number] => {
+    const log = find(String(id).split(".")[0]);
+    return [log, indexOf(id)];
+  };
+  const quote = (id: string) => {
+    const [log, index] = findMessage(id);
+    const { messageId, from, fromName, text } = log.at(index);
+    return { messageId, from, fromName, excerpt: String(text).slice(0, 120) };
+  };
+  const mentionsIn = (text: string) =>
+    [...people, own]
+      .filter(({ handle }) => new RegExp(`@${handle}(?![a-z0-9_])`).test(text))
+      .map(({ userId, handle, displayName }) => ({ userId, handle, displayName }));
   const later = (action: () => void, ms: number) => setTimeout(action, ms);
   const update = (log: Log, index: number, change: Partial<Told>) => {
     const message = { ...log.at(index), ...change } as Told;
@@ -304,22 +396,27 @@ function fakeHost(options: FakeOptions): void {
     "messages.list": (params: Loose) => {
       const log = find(params.conversationId);
       const limit = params.limit as number;
-      const indexOf = (id: unknown) => Number(String(id).split(".")[2]) - 1;
-      let from = Math.max(0, log.length - limit);
-      let to = log.length;
-      if (params.before) {
-        to = indexOf(params.before);
-        from = Math.max(0, to - limit);
-      } else if (params.after) {
-        from = indexOf(params.after) + 1;
-        to = Math.min(log.length, from + limit);
-      }
-      return Array.from({ length: to - from }, (_, i) => log.at(from + i));
+      const page: Told[] = [];
+      const take = (index: number, step: 1 | -1, count: number) => {
+        const end = page.length + count;
+        for (let i = index; i >= 0 && i < log.length && page.length < end; i += step) {
+          if (!log.removed.has(i)) page.push(log.at(i));
+        }
+        page.sort((a, b) => indexOf(a.messageId) - indexOf(b.messageId));
+      };
+      if (params.around) {
+        take(indexOf(params.around) - 1, -1, Math.floor(limit / 2));
+        take(indexOf(params.around), 1, limit - page.length);
+      } else if (params.after) take(indexOf(params.after) + 1, 1, limit);
+      else take(params.before ? indexOf(params.before) - 1 : log.length - 1, -1, limit);
+      return page;
     },
-    "messages.send": ({ conversationId, text }: { conversationId: string; text: string }) => {
+    "messages.send": ({ conversationId, text, replyTo }: Record<string, string>) => {
       const log = find(conversationId);
       const index = log.length;
-      const message: Told = { ...log.make(index, true, text), seq: null };
+      const message: Told = { ...log.make(index, true, text ?? ""), seq: null };
+      if (replyTo) message.replyTo = quote(replyTo);
+      message.mentions = mentionsIn(text ?? "");
       add(log, message);
       later(() => update(log, index, { seq: index + 1, state: "sent" }), 60);
       return { messageId: message.messageId };
@@ -372,7 +469,7 @@ function fakeHost(options: FakeOptions): void {
     },
     onOpenConversation: () => () => undefined,
   };
-  const fake: Fake = {
+  const fake: Omit<Fake, keyof FakeDoings> = {
     calls,
     receive: (text, path = "direct") => {
       if (alice) add(alice, { ...alice.make(alice.length, false, text), path });
@@ -391,7 +488,20 @@ function fakeHost(options: FakeOptions): void {
     linkDevice: (name) => setDevices([...devices, device(5, name, { addedAt: Date.now() })]),
     failNext: (method, code) => failures.set(method, code),
   };
-  Object.assign(window, { dovetail: bridge, fake });
+  const world = {
+    own,
+    people,
+    logs,
+    answers,
+    find,
+    findMessage,
+    update,
+    add,
+    tell,
+    later,
+    mentionsIn,
+  };
+  Object.assign(window, { dovetail: bridge, fake, fakeWorld: world });
 }
 
 /** The built files at {@link ORIGIN}, as a host would serve them. */
@@ -418,6 +528,7 @@ export async function openFake(page: Page, options: Partial<FakeOptions> = {}): 
   });
   await serveRenderer(page);
   await page.addInitScript(fakeHost, { ...defaults, ...options });
+  await page.addInitScript(fakeMessages);
   await page.goto(`${ORIGIN}/`);
   return problems;
 }
