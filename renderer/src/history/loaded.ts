@@ -76,6 +76,17 @@ export function withNewer(
   };
 }
 
+/** A page about a message. Whether more stands beyond its ends is found out by asking there. */
+export function withAround(page: readonly Message[], overrides: Overrides): Loaded {
+  return { messages: union(page, [], overrides), atStart: false, atEnd: false };
+}
+
+/** One that is not shown any more. */
+export function withoutMessage(loaded: Loaded, messageId: string): Loaded {
+  const messages = loaded.messages.filter((message) => message.messageId !== messageId);
+  return messages.length === loaded.messages.length ? loaded : { ...loaded, messages };
+}
+
 /** Where the message belongs among sorted messages. */
 function placeOf(messages: readonly Message[], message: Message): number {
   let low = 0;

@@ -1,6 +1,7 @@
 import { createContext } from "svelte";
 import type { ClientEvent, ConnectionState, Message } from "../../../shared/client-api.js";
-import type { ConversationId } from "../../../shared/ids.js";
+import { DovetailError } from "../../../shared/errors.js";
+import { type ConversationId, type MessageId, parseMessageId } from "../../../shared/ids.js";
 import type { Host } from "../host-contract.js";
 import { PageNotifications } from "../notifications.js";
 import { failureWords } from "../text/words.js";
@@ -73,6 +74,23 @@ export class App {
 
   select(id: ConversationId | null): void {
     if (id === this.selected) return;
+    this.#open(id);
+    void this.window?.openNewest();
+  }
+
+  /** Opens the conversation at a message; says so where there is no such message here. */
+  async showMessage(messageId: MessageId, focus = true): Promise<void> {
+    await this.attempt(async () => {
+      const id = parseMessageId(messageId)?.conversationId;
+      if (id === undefined) return;
+      await this.conversations.know(id);
+      if (id !== this.selected) this.#open(id);
+      if (await this.window?.openAround(messageId, focus)) return;
+      throw new DovetailError("not_found", "This message is not on this device.");
+    });
+  }
+
+  #open(id: ConversationId | null): void {
     this.composer?.close();
     const conversation = this.conversations.get(id);
     this.selected = conversation ? id : null;
@@ -80,7 +98,6 @@ export class App {
     this.window = conversation
       ? new MessageWindow(this.host, conversation.conversationId, conversation.unread)
       : null;
-    void this.window?.openNewest();
   }
 
   async openWith(handle: string): Promise<void> {
@@ -181,6 +198,11 @@ export class App {
         break;
       case "message.updated":
         if (data.conversationId === this.selected) this.window?.updated(data);
+        if (data.deleted) this.composer?.forget(data.messageId);
+        break;
+      case "message.removed":
+        if (data.conversationId === this.selected) this.window?.removed(data.messageId);
+        this.composer?.forget(data.messageId);
         break;
     }
   }

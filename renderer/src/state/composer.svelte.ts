@@ -1,6 +1,6 @@
 import { utf8 } from "../../../shared/bytes.js";
-import type { Conversation } from "../../../shared/client-api.js";
-import type { ConversationId } from "../../../shared/ids.js";
+import type { Conversation, Message } from "../../../shared/client-api.js";
+import type { ConversationId, MessageId } from "../../../shared/ids.js";
 import { MAX_TEXT_BYTES } from "../../../shared/limits.js";
 import type { Host } from "../host-contract.js";
 import { failureWords } from "../text/words.js";
@@ -10,13 +10,20 @@ const DRAFT_DELAY_MS = 400;
 const TYPING_REPEAT_MS = 3_000;
 const TYPING_IDLE_MS = 5_000;
 
-/** What is being written in one conversation: draft, typing, sending. */
+/** What is being written in one conversation: draft, answer or change, typing, sending. */
 export class Composer {
   readonly conversationId: ConversationId;
   text = $state("");
   failure = $state<string | null>(null);
+  /** What is answered. */
+  replyTo = $state.raw<Message | null>(null);
+  /** The own message whose text is being changed; what was being written waits meanwhile. */
+  editing = $state.raw<Message | null>(null);
+  /** Grows when the person is to go on in the field. */
+  calls = $state(0);
   readonly #host: Host;
   #kept: string;
+  #waiting = "";
   #draftTimer: ReturnType<typeof setTimeout> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #typingToldAt = 0;
@@ -34,23 +41,62 @@ export class Composer {
   /** After every change of the text by the person. */
   typed(): void {
     this.failure = null;
+    if (this.editing) return;
     clearTimeout(this.#draftTimer);
     this.#draftTimer = setTimeout(() => this.keepDraft(), DRAFT_DELAY_MS);
     if (this.text.trim() === "") this.#stopTyping();
     else this.#tellTyping();
   }
 
+  reply(message: Message): void {
+    this.#endEdit();
+    this.replyTo = message;
+    this.calls++;
+  }
+
+  edit(message: Message): void {
+    if (!this.editing) {
+      this.keepDraft();
+      this.#waiting = this.text;
+    }
+    this.#stopTyping();
+    this.failure = null;
+    this.replyTo = null;
+    this.editing = message;
+    this.text = message.text;
+    this.calls++;
+  }
+
+  /** Gives up the answer or the change; false when there is neither. */
+  cancel(): boolean {
+    if (!this.editing && !this.replyTo) return false;
+    this.#endEdit();
+    this.replyTo = null;
+    this.failure = null;
+    return true;
+  }
+
+  /** A message is gone: nothing can answer or change it any more. */
+  forget(messageId: MessageId): void {
+    if (this.replyTo?.messageId === messageId) this.replyTo = null;
+    if (this.editing?.messageId === messageId) this.#endEdit();
+  }
+
   async send(): Promise<void> {
     if (!this.sendable) return;
-    const text = this.text;
+    if (this.editing) return this.#change(this.editing);
+    const { text, replyTo, conversationId } = this;
     this.text = "";
+    this.replyTo = null;
     this.#stopTyping();
     // The kept draft stays until the message is in the outbox: a crash in between loses no word.
     clearTimeout(this.#draftTimer);
     try {
-      await this.#host.call("messages.send", { conversationId: this.conversationId, text });
+      const answer = replyTo ? { replyTo: replyTo.messageId } : {};
+      await this.#host.call("messages.send", { conversationId, text, ...answer });
     } catch (thrown) {
       this.text = this.text === "" ? text : `${text}\n${this.text}`;
+      this.replyTo ??= replyTo;
       this.failure = failureWords(thrown);
     }
     this.keepDraft();
@@ -60,7 +106,7 @@ export class Composer {
     clearTimeout(this.#draftTimer);
     const text = this.text;
     // Too long a draft cannot be kept; the last one that fits stays.
-    if (text === this.#kept || this.tooLong) return;
+    if (this.editing || text === this.#kept || this.tooLong) return;
     const before = this.#kept;
     this.#kept = text;
     const params = { conversationId: this.conversationId, text };
@@ -72,6 +118,25 @@ export class Composer {
   close(): void {
     this.keepDraft();
     this.#stopTyping();
+  }
+
+  /** The field keeps the words until the change is taken. */
+  async #change(message: Message): Promise<void> {
+    const text = this.text;
+    if (text === message.text) return this.#endEdit();
+    try {
+      await this.#host.call("messages.edit", { messageId: message.messageId, text });
+      if (this.editing === message) this.#endEdit();
+    } catch (thrown) {
+      this.failure = failureWords(thrown);
+    }
+  }
+
+  #endEdit(): void {
+    if (!this.editing) return;
+    this.editing = null;
+    this.text = this.#waiting;
+    this.#waiting = "";
   }
 
   #tellTyping(): void {

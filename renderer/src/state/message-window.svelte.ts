@@ -5,10 +5,12 @@ import {
   MAX_LOADED,
   nothingLoaded,
   PAGE,
+  withAround,
   withMessage,
   withNewer,
   withNewest,
   withOlder,
+  withoutMessage,
 } from "../history/loaded.js";
 import { firstUnreadOf } from "../history/rows.js";
 import type { Host } from "../host-contract.js";
@@ -19,7 +21,18 @@ const MAX_PAGE = 500;
 /** Messages above the unread line when a conversation opens there. */
 const CONTEXT = 40;
 
-type Fetch = { readonly before: MessageId } | { readonly after: MessageId } | Record<never, never>;
+type Fetch =
+  | { readonly before: MessageId }
+  | { readonly after: MessageId }
+  | { readonly around: MessageId }
+  | Record<never, never>;
+
+/** A message that one jumped to; a new object each time, also to the same one. */
+export interface Target {
+  readonly messageId: MessageId;
+  /** Whether the keyboard goes there as well, or stays where one steps through results. */
+  readonly focus: boolean;
+}
 
 /** The loaded stretch of the conversation in front, kept current by events. */
 export class MessageWindow {
@@ -35,11 +48,15 @@ export class MessageWindow {
   #following = $state(true);
   /** Messages of others that came while the view was elsewhere. */
   missed = $state(0);
+  /** Where one jumped last; null once one went on from there by oneself. */
+  target = $state.raw<Target | null>(null);
   /** The last message of another person since opening, for those who listen. */
   latest = $state.raw<Message | null>(null);
   #markedRead: string | null = null;
   /** What events told while a page is under way; null when none is. */
   #overrides: Map<string, Message> | null = null;
+  /** Taken away since a page was asked for. */
+  readonly #removed = new Set<MessageId>();
   /** Grows when the newest page is asked for, so that a page asked for before is dropped. */
   #generation = 0;
 
@@ -70,8 +87,29 @@ export class MessageWindow {
     if (following) this.missed = 0;
   }
 
+  /** Loads the page about a message unless it is loaded. False when there is no such message. */
+  async openAround(messageId: MessageId, focus: boolean): Promise<boolean> {
+    const isIt = (message: Message) => message.messageId === messageId;
+    if (!this.ready || !this.messages.some(isIt)) {
+      this.#generation++;
+      this.#overrides = null;
+      await this.#fetch({ around: messageId }, PAGE, (page, overrides) =>
+        page.some(isIt) ? withAround(page, overrides) : this.#loaded,
+      );
+      if (!this.messages.some(isIt)) {
+        if (!this.ready && this.failure === null) await this.openNewest();
+        return false;
+      }
+      this.ready = true;
+    }
+    this.following = false;
+    this.target = { messageId, focus };
+    return true;
+  }
+
   /** Drops what is loaded for the newest page; with unread messages, for as many as fit a page. */
   async openNewest(): Promise<void> {
+    this.target = null;
     this.#generation++;
     this.#overrides = null;
     const limit = this.ready
@@ -132,6 +170,13 @@ export class MessageWindow {
     if (this.ready) this.#loaded = withMessage(this.#loaded, message, trim);
   }
 
+  removed(messageId: MessageId): void {
+    this.#overrides?.delete(messageId);
+    this.#removed.add(messageId);
+    this.#loaded = withoutMessage(this.#loaded, messageId);
+    if (this.latest?.messageId === messageId) this.latest = null;
+  }
+
   async #fetch(
     where: Fetch,
     limit: number,
@@ -141,11 +186,13 @@ export class MessageWindow {
     const generation = this.#generation;
     const overrides = new Map<string, Message>();
     this.#overrides = overrides;
+    this.#removed.clear();
     try {
       const params = { conversationId: this.conversationId, limit, ...where };
       const page = await this.#host.call("messages.list", params);
       if (generation !== this.#generation) return;
-      this.#loaded = join(page, overrides);
+      // The page may have been read before one of its messages was taken away.
+      this.#loaded = [...this.#removed].reduce(withoutMessage, join(page, overrides));
       this.failure = null;
     } catch (thrown) {
       if (generation === this.#generation) this.failure = failureWords(thrown);
