@@ -15,8 +15,8 @@ type Owner = "relay" | "device";
 type Sabotage = (store: KeyValue, owner: Owner) => KeyValue;
 
 /** What the first world that shows it says is wrong. */
-async function caught(sabotage?: Sabotage): Promise<string> {
-  for (let seed = 1; seed <= MAX_WORLDS; seed++) {
+async function caught(sabotage?: Sabotage, firstSeed = 1): Promise<string> {
+  for (let seed = firstSeed; seed <= MAX_WORLDS; seed++) {
     const { world } = await play({ ...familyOf(seed), ...(sabotage && { sabotage }) });
     if (world.violations.length > 0) return world.violations.join("\n");
   }
@@ -92,7 +92,8 @@ describe("appending that is not idempotent", () => {
     // No n is at most this, nor beyond the next one: every entry counts as new.
     vi.spyOn(Conversations.prototype, "lastN").mockResolvedValue(Number.NaN);
     vi.spyOn(Stage.prototype, "lastN").mockReturnValue(Number.NaN);
-    expect(await caught()).toMatch(/the log has an entry twice/);
+    // The first world does not come to its end in reasonable time when broken like this.
+    expect(await caught(undefined, 2)).toMatch(/the log has an entry twice/);
   });
 
   it("a relay that forgets how far it has come with a device refuses the next", async () => {
