@@ -11,7 +11,10 @@ const counters: Record<CounterName, [name: string, help: string]> = {
   duplicates: ["duplicates_total", "Entries handed in that the log had already."],
   conflicts: ["append_conflicts_total", "Appends planned anew because the log had moved on."],
   fanOut: ["fan_out_frames_total", "Frames pushed to devices because somebody wrote."],
-  inboxNotes: ["inbox_notes_total", "Changes noted in a user's inbox."],
+  inboxNotes: [
+    "inbox_notes_total",
+    "Notes of changes, one for a user or for all of a large group.",
+  ],
   membershipChanges: ["membership_changes_total", "Changes of groups' members, with new groups."],
   expired: ["expired_total", "Payloads deleted because their time was up."],
   trimmed: ["trimmed_total", "Entries no longer kept because of the retention chosen."],
