@@ -9,6 +9,7 @@ import { PresentTime } from "./clock.svelte.js";
 import { Composer } from "./composer.svelte.js";
 import { Conversations } from "./conversations.svelte.js";
 import { Devices } from "./devices.svelte.js";
+import { Groups } from "./groups.svelte.js";
 import { MessageWindow } from "./message-window.svelte.js";
 import { Presence } from "./presence.svelte.js";
 import { Session } from "./session.svelte.js";
@@ -27,6 +28,7 @@ export class App {
   readonly session: Session;
   readonly devices: Devices;
   readonly conversations: Conversations;
+  readonly groups: Groups;
   readonly presence: Presence;
   readonly time = new PresentTime();
   readonly notifications: PageNotifications | null;
@@ -45,6 +47,7 @@ export class App {
     this.session = new Session(host);
     this.devices = new Devices(host);
     this.conversations = new Conversations(host);
+    this.groups = new Groups(host);
     this.presence = new Presence(host);
     this.notifications =
       host.kind === "browser" ? new PageNotifications((id) => this.#show(id)) : null;
@@ -98,6 +101,14 @@ export class App {
     this.window = conversation
       ? new MessageWindow(this.host, conversation.conversationId, conversation.unread)
       : null;
+  }
+
+  /** A group that was just made or joined. */
+  async enterGroup(id: ConversationId): Promise<void> {
+    await this.attempt(async () => {
+      await this.conversations.know(id);
+      this.select(id);
+    });
   }
 
   async openWith(handle: string): Promise<void> {
@@ -163,7 +174,7 @@ export class App {
 
   async #loadConversations(): Promise<void> {
     await this.conversations.load();
-    const handles = this.conversations.sorted.flatMap(({ members }) =>
+    const handles = this.conversations.all.flatMap(({ members }) =>
       members.map(({ handle }) => handle),
     );
     await this.presence.ask([...new Set(handles)]);
@@ -215,10 +226,11 @@ export class App {
 
   #added(message: Message): void {
     const { conversationId, from } = message;
+    this.groups.told(message);
     if (!message.mine) this.presence.typingChanged({ conversationId, handle: from, active: false });
     const inFront = conversationId === this.selected;
     if (inFront) this.#addedInFront(message);
-    if (message.mine || !this.session.settings.notifications) return;
+    if (message.mine || message.notice || !this.session.settings.notifications) return;
     if (!inFront || document.hidden) {
       this.notifications?.show(message, this.conversations.get(conversationId)?.title ?? from);
     }
