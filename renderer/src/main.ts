@@ -5,6 +5,7 @@ import { inFlurries } from "./event-flurry.js";
 import { connectHost } from "./host.js";
 import { App } from "./state/app.svelte.js";
 import "./styles/tokens.css";
+import "./styles/tones.css";
 import "./styles/base.css";
 
 const target = document.body.querySelector("#app") ?? document.body;
