@@ -146,6 +146,32 @@ test("a gap in what is pushed is fetched before anything after it is shown", asy
   expect((await stage.messages()).map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
 
+test("a relay that keeps no more than the last entries: the history begins there", async () => {
+  const stage = await Stage.withTalk();
+  await stage.tell({ type: "entries", stamp: 2, conversationId: ids.talk, entries: [entry(7)] });
+  const page = { type: "page", head: 7, first: 6, entries: [entry(6), entry(7)] } as const;
+  await stage.answer("getEntries", page);
+  expect((await stage.messages()).map(({ seq }) => seq)).toEqual([6, 7]);
+  const [conversation] = await stage.client.call("conversations.list", {});
+  expect(conversation).toMatchObject({ behind: 0, unread: 2 });
+  await stage.tell({ type: "entries", stamp: 3, conversationId: ids.talk, entries: [entry(8)] });
+  expect((await stage.messages()).map(({ seq }) => seq)).toEqual([6, 7, 8]);
+});
+
+test("a log that goes on where one was not a member goes on there", async () => {
+  const stage = await Stage.withTalk();
+  await stage.tell({
+    ...{ type: "entries", stamp: 2, conversationId: ids.talk },
+    entries: [entry(1), entry(2)],
+  });
+  await stage.tell({ type: "entries", stamp: 3, conversationId: ids.talk, entries: [entry(9)] });
+  expect(stage.last("getEntries").fromSeq).toBe(2);
+  await stage.answer("getEntries", { type: "page", head: 9, first: 2, entries: [entry(2)] });
+  expect(stage.last("getEntries").fromSeq).toBe(3);
+  await stage.answer("getEntries", { type: "page", head: 9, first: 9, entries: [entry(9)] });
+  expect((await stage.messages()).map(({ seq }) => seq)).toEqual([1, 2, 9]);
+});
+
 test("the same entries twice, or older ones again, change nothing", async () => {
   const stage = await Stage.withTalk();
   for (const stamp of [2, 3]) {
