@@ -31,12 +31,15 @@ export class App {
   readonly groups: Groups;
   readonly presence: Presence;
   readonly time = new PresentTime();
+  readonly #watchers = new Set<(event: ClientEvent) => void>();
   readonly notifications: PageNotifications | null;
   connection = $state.raw(notYetKnown);
   /** The local host is gone; only the browser host can lose it. */
   hostLost = $state(false);
   failure = $state<string | null>(null);
   settingsShown = $state(false);
+  /** The starred messages of all conversations. */
+  starredShown = $state(false);
   selected = $state<ConversationId | null>(null);
   window = $state.raw<MessageWindow | null>(null);
   composer = $state.raw<Composer | null>(null);
@@ -51,12 +54,21 @@ export class App {
     this.presence = new Presence(host);
     this.notifications =
       host.kind === "browser" ? new PageNotifications((id) => this.#show(id)) : null;
-    host.subscribe((event) => this.#receive(event));
+    host.subscribe((event) => {
+      this.#receive(event);
+      for (const listener of this.#watchers) listener(event);
+    });
     host.onLost(() => {
       this.hostLost = true;
     });
     host.onBack(() => void this.#back());
     host.onOpenConversation((id) => this.#show(id));
+  }
+
+  /** For what is shown for a while and kept by itself; ends with the function returned. */
+  watch(listener: (event: ClientEvent) => void): () => void {
+    this.#watchers.add(listener);
+    return () => this.#watchers.delete(listener);
   }
 
   async load(): Promise<void> {

@@ -6,16 +6,32 @@ import type { Host } from "../host-contract.js";
 /** The most that conversations.list gives at once. */
 const MAX_CONVERSATIONS = 1_000;
 
-/** The conversation list, the most recently active first. */
+/** The conversations, apart as the list shows them. */
 export class Conversations {
   readonly #host: Host;
   readonly #byId = new SvelteMap<ConversationId, Conversation>();
   /** What stands in for the time of the last message where there is none yet. */
   readonly #opened = new Map<ConversationId, number>();
-  readonly sorted = $derived(
+  /** All of them, the most recently active first. */
+  readonly all = $derived(
     [...this.#byId.values()].sort((a, b) => this.#activity(b) - this.#activity(a)),
   );
-  readonly unread = $derived(this.sorted.reduce((sum, { unread }) => sum + unread, 0));
+  /** Those of strangers that one has neither answered nor accepted. */
+  readonly requests = $derived(this.all.filter(({ request }) => request));
+  readonly archived = $derived(this.all.filter(({ archived, request }) => archived && !request));
+  /** What the list shows: the pinned ones first. */
+  readonly sorted = $derived(
+    this.all
+      .filter(({ archived, request }) => !archived && !request)
+      .sort((a, b) => Number(b.pinned) - Number(a.pinned)),
+  );
+  /** Of what the list shows and one has not muted. */
+  readonly unread = $derived(
+    this.sorted.reduce(
+      (sum, { unread, mutedUntil }) => sum + (mutedUntil === null ? unread : 0),
+      0,
+    ),
+  );
 
   constructor(host: Host) {
     this.#host = host;
