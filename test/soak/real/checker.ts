@@ -41,9 +41,11 @@ export async function unrest(cast: Cast): Promise<string | null> {
   const last = new Map<ConversationId, string>();
   for (const device of cast.devices) {
     if (!device.running) return `${device.name} does not run`;
-    const list = await device.running.call("conversations.list", {});
     for (const talk of cast.talksOf(device)) {
-      const summary = list.find(({ conversationId }) => conversationId === talk.id);
+      // Not by the list: notes that nobody has used do not stand there.
+      const summary = await device.running
+        .call("conversations.get", { conversationId: talk.id })
+        .catch(() => null);
       if (!summary) return `${device.name} does not know a conversation`;
       if (summary.behind > 0) return `${device.name} is behind by ${summary.behind}`;
       const { lastMessage } = summary;
