@@ -10,6 +10,7 @@ import type { MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
 import {
   brief,
+  holeFaults,
   type LogPlace,
   logFaults,
   orderFaults,
@@ -162,7 +163,7 @@ export class Checker {
         ];
         faults.push(...found.map((fault) => `${device.name}: ${fault}`));
       }
-      faults.push(...this.#strangers(id, log));
+      faults.push(...holeFaults(log), ...this.#strangers(id, log));
     }
     for (const device of this.#ends.keys()) faults.push(...(await this.#removedFaults(device)));
     return faults;

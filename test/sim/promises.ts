@@ -72,21 +72,22 @@ export const placeOf = (
   shown: isShown(decodeContent(payload, at).body),
 });
 
+/** A log has no holes. */
+export const holeFaults = (log: readonly LogPlace[]): string[] =>
+  log.filter(({ seq }, i) => seq !== i + 1).map(({ seq }) => `the log has a hole before ${seq}`);
+
 /**
  * Nothing missing, nothing doubled, nothing invented, everything in its place and delivered. `log`
- * is what the relay has after the seq `since`; `alone` says that there is nobody else to deliver to.
+ * is what the relay has that this device may have; `alone` says that there is nobody else to deliver to.
  */
 export function logFaults(
   list: readonly Message[],
   log: readonly LogPlace[],
-  { since = 0, alone }: { since?: number; alone: boolean },
+  { alone }: { alone: boolean },
 ): string[] {
   const faults = orderFaults(list);
   const ids = new Set(log.map(({ messageId }) => messageId));
   if (ids.size !== log.length) faults.push("the log has an entry twice");
-  for (const [i, { seq }] of log.entries()) {
-    if (seq !== since + i + 1) faults.push(`the log has ${seq} where ${since + i + 1} belongs`);
-  }
   const lines = log.filter(({ shown }) => shown);
   if (
     list.map(({ messageId }) => messageId).join() !== lines.map((each) => each.messageId).join()

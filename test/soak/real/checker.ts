@@ -6,6 +6,7 @@ import { type ConversationId, parseMessageId } from "../../../shared/ids.js";
 import { fromSortable, under } from "../../../shared/key-value.js";
 import { openLevel } from "../../../shared/node/level-key-value.js";
 import {
+  holeFaults,
   type LogPlace,
   logFaults,
   placeOf,
@@ -93,6 +94,7 @@ export async function faults(
       logs?.get(talk) ??
       (any ?? []).map(({ messageId, seq }) => ({ messageId, seq: seq ?? 0, shown: true }));
     const known = new Set<string>(cast.devices.map(({ deviceId }) => deviceId));
+    if (logs) found.push(...holeFaults(log));
     for (const { messageId } of log) {
       const { deviceId } = parseMessageId(messageId)?.origin ?? {};
       if (!deviceId || !known.has(deviceId)) found.push(`nobody here wrote ${messageId}`);
@@ -101,7 +103,8 @@ export async function faults(
       const since = talk.members.get(device.handle) ?? 0;
       const tell = (each: readonly string[]) =>
         found.push(...each.map((fault) => `${device.name}: ${fault}`));
-      tell(logFaults(list, log.slice(since), { since, alone: talk.members.size === 1 }));
+      const places = log.filter(({ seq }) => seq > since);
+      tell(logFaults(list, places, { alone: talk.members.size === 1 }));
       tell(sentFaults(device, talk.id, writtenBy(device.deviceId, list)));
       tell(readFaults(device, list));
       for (const [other, theirs] of lists) {
