@@ -27,6 +27,12 @@ export class Scene {
   readonly #folders: string[] = [];
   readonly #children: Child[] = [];
   readonly #ends: (() => Promise<unknown>)[] = [];
+  readonly #detached: boolean;
+
+  /** `detached` programs do not hear the Ctrl-C that is meant for who started them. */
+  constructor({ detached = false } = {}) {
+    this.#detached = detached;
+  }
 
   async folder(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), "dovetail-real-"));
@@ -119,7 +125,8 @@ export class Scene {
 
   #start(within: readonly string[], args: readonly string[], log?: string): Child {
     const [command, ...rest] = [...within, process.execPath, ...args];
-    const child = new Child(spawn(command as string, rest, { stdio: "pipe" }), log);
+    const options = { stdio: "pipe", detached: this.#detached } as const;
+    const child = new Child(spawn(command as string, rest, options), log);
     this.#children.push(child);
     return child;
   }

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Conversation, Message } from "../../shared/client-api.js";
 import { type ConversationId, type DeviceId, messageIdOf } from "../../shared/ids.js";
 import {
+  holeFaults,
   logFaults,
   orderFaults,
   readFaults,
@@ -60,6 +61,11 @@ test.each([
   ["twice in the log", three, [...log, ...log.slice(2)], /the log has an entry twice/],
 ])("a message that is %s is found in the history", (_what, list, entries, fault) => {
   expect(logFaults(list, entries, pair).join("\n")).toMatch(fault);
+});
+
+test("a log that lost an entry has a hole", () => {
+  expect(holeFaults(log)).toEqual([]);
+  expect(holeFaults([...log.slice(0, 1), ...log.slice(2)])).toHaveLength(1);
 });
 
 test("what a device wrote stands in the order of writing", () => {

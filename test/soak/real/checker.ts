@@ -90,6 +90,7 @@ export async function faults(
   const found: string[] = [];
   for (const [talk, lists] of shown) {
     const [any] = lists.values();
+    // While the relay runs its log cannot be read: then all have to show what one of them shows.
     const log =
       logs?.get(talk) ??
       (any ?? []).map(({ messageId, seq }) => ({ messageId, seq: seq ?? 0, shown: true }));

@@ -57,7 +57,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
     journal.write(`${new Date().toISOString()} ${line}\n`);
   };
   const watch = new Watch(note);
-  const scene = new Scene();
+  const scene = new Scene({ detached: true });
   const cast = new Cast(scene, folder, (what) => watch.violate(what));
   const traffic = new Traffic(cast, watch);
   let nemesis: Nemesis | null = null;
