@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "@playwright/test";
 import { contentPolicy } from "../../electron/security/content-policy.js";
 import type { Account, ConnectionState, Device, Settings } from "../../shared/client-api.js";
+import { type FakeGroupOptions, type FakeGroups, fakeGroups } from "./fake-groups.js";
 import { type FakeDoings, fakeMessages } from "./fake-messages.js";
 
 const DIST = fileURLToPath(new URL("../../dist/renderer/", import.meta.url));
@@ -21,7 +22,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-export interface FakeOptions {
+export interface FakeOptions extends FakeGroupOptions {
   /** Without one the page begins with sign-up. */
   readonly registered: boolean;
   /** Messages in the conversation with alice. */
@@ -55,6 +56,9 @@ const defaults: FakeOptions = {
   linkCode: "7KQ2M9XWTB4D",
   codeLife: 300_000,
   latency: 5,
+  groupMembers: 0,
+  groupRole: "admin",
+  groupRestricted: false,
 };
 
 /** A message that a part of the fake may change. */
@@ -74,6 +78,7 @@ export interface FakeLog {
   readonly peer: { readonly handle?: string | undefined } | null;
   readonly removed: Set<number>;
   readonly length: number;
+  readonly added: FakeMessage[];
   settings: Record<string, unknown>;
   at(index: number): FakeMessage;
   make(index: number, mine: boolean, text: string): FakeMessage;
@@ -90,6 +95,8 @@ export interface FakeWorld {
   readonly logs: FakeLog[];
   readonly answers: Record<string, (params: never) => unknown>;
   find(id: unknown): FakeLog;
+  /** A conversation that was not there before. */
+  open(kind: "group", generated: number): FakeLog;
   /** A message's conversation and its place there. */
   findMessage(id: unknown): readonly [FakeLog, number];
   update(log: FakeLog, index: number, change: Record<string, unknown>): void;
@@ -100,7 +107,7 @@ export interface FakeWorld {
 }
 
 /** What a spec may do to the fake from outside: `page.evaluate(() => window.fake…)`. */
-export interface Fake extends FakeDoings {
+export interface Fake extends FakeDoings, FakeGroups {
   /** alice writes. */
   receive(text: string, path?: "direct" | "relay"): void;
   /** The state of every own message in the conversation with alice. */
@@ -469,7 +476,7 @@ function fakeHost(options: FakeOptions): void {
     },
     onOpenConversation: () => () => undefined,
   };
-  const fake: Omit<Fake, keyof FakeDoings> = {
+  const fake: Omit<Fake, keyof FakeDoings | keyof FakeGroups> = {
     calls,
     receive: (text, path = "direct") => {
       if (alice) add(alice, { ...alice.make(alice.length, false, text), path });
@@ -494,6 +501,11 @@ function fakeHost(options: FakeOptions): void {
     logs,
     answers,
     find,
+    open: (kind: "group", generated: number) => {
+      const log = new Log(kind, null, generated, logs.length, 0);
+      logs.unshift(log);
+      return log;
+    },
     findMessage,
     update,
     add,
@@ -529,6 +541,7 @@ export async function openFake(page: Page, options: Partial<FakeOptions> = {}): 
   await serveRenderer(page);
   await page.addInitScript(fakeHost, { ...defaults, ...options });
   await page.addInitScript(fakeMessages);
+  await page.addInitScript(fakeGroups, { ...defaults, ...options });
   await page.goto(`${ORIGIN}/`);
   return problems;
 }
