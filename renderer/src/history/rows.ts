@@ -18,7 +18,10 @@ const sameDay = (a: number, b: number): boolean =>
   new Date(a).toDateString() === new Date(b).toDateString();
 
 const joined = (a: Message, b: Message): boolean =>
-  a.from === b.from && Math.floor(a.sentAt / MINUTE_MS) === Math.floor(b.sentAt / MINUTE_MS);
+  !a.notice &&
+  !b.notice &&
+  a.from === b.from &&
+  Math.floor(a.sentAt / MINUTE_MS) === Math.floor(b.sentAt / MINUTE_MS);
 
 /** Groups by sender and minute; a day separator or the unread line ends a group. */
 export function toRows(messages: readonly Message[], firstUnread: string | null): Row[] {
