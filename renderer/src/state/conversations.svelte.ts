@@ -16,13 +16,11 @@ export class Conversations {
   readonly all = $derived(
     [...this.#byId.values()].sort((a, b) => this.#activity(b) - this.#activity(a)),
   );
-  /** Those of strangers that one has neither answered nor accepted. */
-  readonly requests = $derived(this.all.filter(({ request }) => request));
-  readonly archived = $derived(this.all.filter(({ archived, request }) => archived && !request));
+  readonly archived = $derived(this.all.filter(({ archived }) => archived));
   /** What the list shows: the pinned ones first. */
   readonly sorted = $derived(
     this.all
-      .filter(({ archived, request }) => !archived && !request)
+      .filter(({ archived }) => !archived)
       .sort((a, b) => Number(b.pinned) - Number(a.pinned)),
   );
   /** Of what the list shows and one has not muted. */
