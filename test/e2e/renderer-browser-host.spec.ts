@@ -1,5 +1,6 @@
 /** How the page talks to the browser host, played here by a WebSocket that answers from a table. */
 import { expect, type Page, test, type WebSocketRoute } from "@playwright/test";
+import { message } from "../renderer/message.js";
 import { ORIGIN, serveRenderer } from "./fake-host.js";
 
 const SECRET = "s".repeat(43);
@@ -80,16 +81,11 @@ class Host {
 }
 
 const fromAlice = (text: string) => ({
+  ...message(1),
   messageId: `${conversation.conversationId}.${id("5")}.1`,
   conversationId: conversation.conversationId,
-  seq: 1,
-  clock: "1",
-  from: "alice",
-  mine: false,
   text,
   sentAt: Date.now(),
-  state: "delivered",
-  path: "relay",
 });
 
 test("the secret leaves the address at once, goes along as a subprotocol and outlives a reload", async ({
