@@ -8,8 +8,6 @@ export class Groups {
   newShown = $state(false);
   /** What was typed or followed: a link or a code, empty at first; null while nobody joins. */
   joining = $state<string | null>(null);
-  /** The group whose info stands beside its conversation. */
-  infoOf = $state<ConversationId | null>(null);
   /** Grows with each change of somebody's membership that a message tells of. */
   changes = $state(0);
   /** A modal dialog is in front: shortcuts of the page behind it rest. */

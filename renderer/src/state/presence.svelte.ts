@@ -12,8 +12,9 @@ const TYPING_FADES_MS = 8_000;
 export class Presence {
   readonly #host: Host;
   readonly #states = new SvelteMap<string, PresenceState>();
-  readonly #typing = new SvelteMap<ConversationId, string>();
-  readonly #fading = new Map<ConversationId, ReturnType<typeof setTimeout>>();
+  /** Those who type in each conversation, in the order in which they began. */
+  readonly #typing = new SvelteMap<ConversationId, readonly string[]>();
+  readonly #fading = new Map<string, ReturnType<typeof setTimeout>>();
 
   constructor(host: Host) {
     this.#host = host;
@@ -23,9 +24,9 @@ export class Presence {
     return handle === undefined ? null : (this.#states.get(handle) ?? null);
   }
 
-  /** The handle of whoever types there. */
-  typingIn(conversationId: ConversationId): string | null {
-    return this.#typing.get(conversationId) ?? null;
+  /** The handles of those who type there. */
+  typingIn(conversationId: ConversationId): readonly string[] {
+    return this.#typing.get(conversationId) ?? [];
   }
 
   async ask(handles: readonly string[]): Promise<void> {
@@ -42,16 +43,25 @@ export class Presence {
   }
 
   typingChanged({ conversationId, handle, active }: Events["typing.changed"]): void {
-    clearTimeout(this.#fading.get(conversationId));
-    this.#fading.delete(conversationId);
+    const key = `${conversationId} ${handle}`;
+    clearTimeout(this.#fading.get(key));
+    this.#fading.delete(key);
+    const others = this.typingIn(conversationId).filter((other) => other !== handle);
     if (!active) {
-      this.#typing.delete(conversationId);
+      if (others.length > 0) this.#typing.set(conversationId, others);
+      else this.#typing.delete(conversationId);
       return;
     }
-    this.#typing.set(conversationId, handle);
+    // Whoever goes on typing keeps their place.
+    if (!this.typingIn(conversationId).includes(handle)) {
+      this.#typing.set(conversationId, [...others, handle]);
+    }
     this.#fading.set(
-      conversationId,
-      setTimeout(() => this.#typing.delete(conversationId), TYPING_FADES_MS),
+      key,
+      setTimeout(
+        () => this.typingChanged({ conversationId, handle, active: false }),
+        TYPING_FADES_MS,
+      ),
     );
   }
 }

@@ -53,6 +53,11 @@ const sentences: Readonly<Partial<Record<DovetailError["code"], string>>> = {
   too_many_devices:
     "Your account has as many devices as it may have. Remove one on your other device first.",
   device_removed: "This device was removed from your account.",
+  link_invalid: "This link does not work: it is wrong, was revoked, has expired or is used up.",
+  group_full: "The group is full: it has as many members as it may have.",
+  not_allowed: "Only an admin of the group may do that.",
+  not_a_member: "You are not in this group any more.",
+  too_many_invites: "The group has as many links as it may have. Revoke one first.",
   payload_too_large: "This message is too long.",
   disk_full: "The disk is full. Make some room, then try again.",
   timeout: "No answer came in time. Try again.",
