@@ -9,6 +9,8 @@ export interface TextPiece {
   readonly href?: string;
   /** A link to a message. */
   readonly messageId?: MessageId;
+  /** A link into a group. */
+  readonly invite?: true;
   /** The handle of whom it names. */
   readonly mention?: string;
   /** Whether it is among the words that one searches for. */
@@ -16,6 +18,7 @@ export interface TextPiece {
 }
 
 const MESSAGE_LINK = /dovetail:message\?id=([0-9a-f]{32}\.[0-9a-f]{32}\.[1-9][0-9]{0,14})(?!\d)/g;
+const INVITE_LINK = /dovetail:join\?[\w.~%&=:/-]*code=[0-9a-z]{12}(?![0-9a-z])/gi;
 const MENTION = /@([a-z][a-z0-9_]{2,31})(?![a-z0-9_])/gi;
 
 export const messageLink = (messageId: MessageId): string => `dovetail:message?id=${messageId}`;
@@ -67,7 +70,8 @@ export function textPieces(
       : null,
   );
   const named = new Set(message.mentions.map(({ handle }) => handle));
-  const withMentions = cut(withLinks, MENTION, (match) => {
+  const withInvites = cut(withLinks, INVITE_LINK, ([text]) => ({ text, invite: true }));
+  const withMentions = cut(withInvites, MENTION, (match) => {
     const handle = match[1]?.toLowerCase() ?? "";
     return named.has(handle) ? { text: match[0], mention: handle } : null;
   });
