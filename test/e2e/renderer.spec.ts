@@ -145,7 +145,8 @@ test.describe("writing", () => {
 
 test.describe("reading", () => {
   test("shows days, direct marks and safe links", async ({ page }) => {
-    await openFake(page);
+    // So few that the first one, which begins a day at any time of day, is rendered.
+    await openFake(page, { messages: 12 });
     await openAlice(page);
     await expect(page.getByTestId("day-separator").last()).toHaveText(/^(Today|Yesterday)$/);
     await expect(
