@@ -27,13 +27,15 @@ export function followed(
   core: Core,
   row: ConversationRow,
   { membership }: LogRow,
+  seq: number,
 ): (Effect & { readonly row: ConversationRow }) | null {
   if (!membership || membership.epoch !== row.epoch + 1) return null;
   const change = { ...membership, adds: membership.adds.map(({ userId }) => userId) };
   const after = changed(groupOf(row), change);
   const members = after.members.map(({ userId, admin }) => {
     const known = row.members.find((member) => member.userId === userId);
-    return { deliveredUpTo: 0, readUpTo: 0, ...known, userId, admin };
+    // What was written before somebody joined does not wait for them.
+    return { deliveredUpTo: seq - 1, readUpTo: seq - 1, ...known, userId, admin };
   });
   return {
     row: { ...row, epoch: after.epoch, restricted: after.restricted, members },

@@ -158,7 +158,7 @@ export class Revision {
       hlc.see(content.clock);
       this.#tell(pending ? "message.updated" : "message.added", now);
     });
-    if (entry.membership) this.#followMembers(entry);
+    if (entry.membership) this.#followMembers(entry, seq);
     await this.#follow(content.body, { ...entry, placed: true }, content.clock, entry.at);
   }
 
@@ -211,8 +211,8 @@ export class Revision {
     return isWritten(body) && !this.#core.state.isHidden(this.row, entry);
   }
 
-  #followMembers(entry: LogRow): void {
-    const change = followed(this.#core, this.row, entry);
+  #followMembers(entry: LogRow, seq: number): void {
+    const change = followed(this.#core, this.row, entry, seq);
     if (!change) return;
     this.row = change.row;
     this.#membersChanged = true;

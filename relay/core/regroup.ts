@@ -144,12 +144,21 @@ class RegroupJob implements WriteJob {
     if (opens) stage.open();
     stage.append(entry);
     stage.regroup({ group, spans, invite });
+    for (const user of joined) this.#begin(stage, user, entry.seq - 1);
     const isCrowd = after.size > MAX_NOTED_MEMBERS;
     if (isCrowd) stage.tellCrowd(conversation.isCrowd ? joined : [...after]);
     // Who has left is no longer told by the group.
     const firstEvent = stage.claimStamps(joined.length > 0 ? 2 : 1, isCrowd ? left : audience);
     this.#planned = { entry, joined, audience, firstEvent, membersBefore };
     return true;
+  }
+
+  /** What was written before somebody joined does not wait for them: nobody's receipt runs back. */
+  #begin(stage: Stage, user: UserId, before: number): void {
+    const cursor = stage.cursor(user);
+    if (cursor.readUpTo >= before) return;
+    const deliveredUpTo = Math.max(cursor.deliveredUpTo, before);
+    stage.move(user, { ...cursor, deliveredUpTo, readUpTo: before });
   }
 
   #entry(seq: number, epoch: number, change: GroupChange): SequencedEntry {

@@ -71,6 +71,22 @@ describe("a group", () => {
     }
   });
 
+  it("takes back no receipt when somebody joins who never had the message", async () => {
+    const { messageId } = await on.say(alice, group, "before dave");
+    for (const device of [bob, carol]) {
+      await on.ask(device, "conversations.markRead", { conversationId: group, messageId });
+    }
+    await world.run(3_000);
+    world.kill(dave);
+    await on.ask(bob, "groups.add", { conversationId: group, handles: ["dave"] });
+    await world.run(3_000);
+    await world.act([world.link(alice)]);
+    await world.run(5_000);
+    for (const device of [alice, laptop, world.devices.at(-1) as Device]) {
+      expect((await on.find(device, group, "before dave")).state).toBe("read");
+    }
+  });
+
   it("gives who was removed nothing more, and takes nothing from them", async () => {
     await on.say(carol, group, "while I was here");
     await on.ask(laptop, "groups.remove", { conversationId: group, handle: "carol" });
