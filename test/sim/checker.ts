@@ -102,8 +102,8 @@ export class Checker {
   /** What has to be so at any moment. */
   async look(device: Device, conversationId: ConversationId): Promise<void> {
     this.#cursorsAdvance();
-    const list = await device.client?.call("messages.list", { conversationId, limit: 500 });
-    for (const fault of orderFaults(list ?? [])) this.#world.violate(`${device.name}: ${fault}`);
+    const list = await this.#world.ask(device, "messages.list", { conversationId, limit: 500 });
+    for (const fault of orderFaults(list)) this.#world.violate(`${device.name}: ${fault}`);
   }
 
   #cursorsAdvance(): void {
@@ -158,7 +158,8 @@ export class Checker {
         const found = [
           ...logFaults(list, log, { alone: handles.length === 1 }),
           ...sentFaults(device, id, writtenBy(device.deviceId, list)),
-          ...againstOthers(device, list, lists),
+          ...readFaults(device, list),
+          ...receiptFaults(device, list, lists),
           ...(await againstSummary(device, id, list)),
         ];
         faults.push(...found.map((fault) => `${device.name}: ${fault}`));
@@ -207,18 +208,6 @@ async function historyOf(client: Client, conversationId: ConversationId): Promis
     if (page.length < PAGE) return history;
   }
 }
-
-/** All see the same receipts, and nobody's own reading is forgotten. */
-const againstOthers = (
-  device: Device,
-  list: readonly Message[],
-  lists: ReadonlyMap<Device, readonly Message[]>,
-): string[] => [
-  ...readFaults(device, list),
-  ...[...lists].flatMap(([other, theirs]) =>
-    other === device ? [] : receiptFaults(device, list, other, theirs),
-  ),
-];
 
 /** What the list of conversations says of it. */
 async function againstSummary(

@@ -87,9 +87,17 @@ test("a receipt says what the reader did, and reading is not undone", () => {
     (each, i) => ({ ...each, state: i === 0 ? "read" : each.state }) as Message,
   );
   const received = read.map((each) => ({ ...each, mine: false }));
-  expect(receiptFaults(alice, read, bob, received)).toEqual([]);
-  expect(receiptFaults(alice, three, bob, received)).toHaveLength(1);
-  expect(receiptFaults(alice, three, alice, read)).toHaveLength(1);
+  const shown = new Map([[bob, received]]);
+  expect(receiptFaults(alice, read, shown)).toEqual([]);
+  expect(receiptFaults(alice, three, shown)).toHaveLength(1);
+  const phone: Witness = { ...alice };
+  expect(receiptFaults(alice, three, new Map([[phone, read]]))).toHaveLength(1);
+  // In a group all have to have read it who have it.
+  const carol: Witness = { ...bob, handle: "carol" };
+  const unread = received.map((each): Message => ({ ...each, state: "delivered" }));
+  expect(receiptFaults(alice, three, new Map([...shown, [carol, unread]]))).toEqual([]);
+  expect(receiptFaults(alice, read, new Map([...shown, [carol, unread]]))).toHaveLength(1);
+  expect(receiptFaults(alice, read, new Map([...shown, [carol, unread.slice(1)]]))).toEqual([]);
   expect(readFaults(bob, received)).toEqual([]);
   expect(
     readFaults(

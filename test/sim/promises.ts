@@ -135,29 +135,37 @@ export function sentFaults(
   return faults;
 }
 
-/** The messages of a list that this device wrote, not another of the same user. */
+/** What somebody typed on this device, not on another of the same user. */
 export const writtenBy = (deviceId: DeviceId, list: readonly Message[]): Message[] =>
-  list.filter(({ messageId }) => parseMessageId(messageId)?.origin.deviceId === deviceId);
-
-/** A writer is told "read" when the reader has read, and never otherwise; a user's devices agree. */
-export function receiptFaults(
-  device: Witness,
-  list: readonly Message[],
-  other: Witness,
-  theirs: readonly Message[],
-): string[] {
-  const faults: string[] = [];
-  const isRead = ({ state }: Message): boolean => state === "read";
-  const same = device.handle === other.handle;
-  const read = new Set(
-    theirs.filter((each) => (same || !each.mine) && isRead(each)).map((each) => each.messageId),
+  list.filter(
+    ({ messageId, notice }) => !notice && parseMessageId(messageId)?.origin.deviceId === deviceId,
   );
-  for (const message of list) {
-    const concerned = same || message.mine;
-    if (concerned && isRead(message) !== read.has(message.messageId)) {
-      faults.push(
-        `${brief(message.text)} is ${message.state}, which a device of ${other.handle} sees otherwise`,
-      );
+
+/** What each device shows of one conversation. */
+export type Shown = ReadonlyMap<Witness, readonly Message[]>;
+
+/**
+ * A writer is told "read" when all have read whom it was for, and never otherwise; a user's devices
+ * agree.
+ */
+export function receiptFaults(device: Witness, list: readonly Message[], shown: Shown): string[] {
+  const faults: string[] = [];
+  const states = [...shown]
+    .filter(([other]) => other !== device)
+    .map(([{ handle }, theirs]) => ({
+      handle,
+      read: new Map(theirs.map(({ messageId, state }) => [messageId, state === "read"])),
+    }));
+  for (const { messageId, mine, state, text } of list) {
+    // Who joined later does not have it, and has nothing to say of it.
+    const concerned = states.filter(({ read }) => read.has(messageId));
+    const same = concerned.filter(({ handle }) => handle === device.handle);
+    const others = concerned.filter(({ handle }) => handle !== device.handle);
+    const isRead = state === "read";
+    const differs = same.some(({ read }) => read.get(messageId) !== isRead);
+    const readByAll = others.length > 0 && others.every(({ read }) => read.get(messageId));
+    if (differs || (mine && readByAll !== isRead)) {
+      faults.push(`${brief(text)} is ${state}, which other devices see otherwise`);
     }
   }
   return faults;
@@ -172,7 +180,9 @@ export const readFaults = ({ read }: Witness, list: readonly Message[]): string[
 /** What the list of conversations says of it. */
 export function summaryFaults(summary: Conversation, list: readonly Message[]): string[] {
   const faults: string[] = [];
-  const unread = list.filter(({ mine, state }) => !mine && state !== "read").length;
+  const unread = list.filter(
+    ({ mine, notice, state }) => !mine && !notice && state !== "read",
+  ).length;
   if (summary.unread !== Math.min(unread, MAX_UNREAD)) {
     faults.push(`counts ${summary.unread} unread of ${unread}`);
   }

@@ -116,6 +116,7 @@ export class Cast {
         this.talks.push({ id: opened.conversationId, members });
       }
     }
+    this.talks.push(await this.#group());
     for (const device of this.devices) {
       await until(
         `${device.name} knows its conversations`,
@@ -124,6 +125,29 @@ export class Cast {
           this.talksOf(device).every(({ id }) => list.some((each) => each.conversationId === id)),
       );
     }
+  }
+
+  /** A group of all, of whom the last joins when something was written already. */
+  async #group(): Promise<Talk> {
+    const [first, ...others] = PEOPLE.map(([handle]) => handle);
+    const late = others.pop();
+    const maker = this.devices.find(({ handle }) => handle === first);
+    const client = clientOf(maker);
+    if (!first || !late || !maker) throw new Error("a group takes two");
+    const made = await client.call("groups.create", { name: "Everybody", handles: others });
+    const { conversationId } = made;
+    const text = `not for ${late}`;
+    const { messageId } = await client.call("messages.send", { conversationId, text });
+    maker.sent.push({ conversationId, text, messageId, refused: null });
+    await client.call("groups.add", { conversationId, handles: [late] });
+    const list = await until(
+      "the last one is a member",
+      () => client.messages(conversationId),
+      (messages) => messages.some(({ notice, seq }) => notice?.type === "added" && seq !== null),
+    );
+    const joined = list.find(({ notice }) => notice?.type === "added")?.seq ?? 0;
+    const members = new Map([first, ...others].map((handle): [string, number] => [handle, 0]));
+    return { id: conversationId, members: members.set(late, joined - 1) };
   }
 }
 

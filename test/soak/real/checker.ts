@@ -108,9 +108,7 @@ export async function faults(
       tell(logFaults(list, places, { alone: talk.members.size === 1 }));
       tell(sentFaults(device, talk.id, writtenBy(device.deviceId, list)));
       tell(readFaults(device, list));
-      for (const [other, theirs] of lists) {
-        if (other !== device) tell(receiptFaults(device, list, other, theirs));
-      }
+      tell(receiptFaults(device, list, lists));
       if (!device.running) throw new Error(`${device.name} ended while it was looked at`);
       const { id: conversationId } = talk;
       tell(summaryFaults(await device.running.call("conversations.get", { conversationId }), list));
