@@ -115,7 +115,7 @@ export const membership = struct({
 });
 export type Membership = Infer<typeof membership>;
 
-const sequencedEntry = struct({
+export const sequencedEntry = struct({
   seq,
   userId,
   deviceId,

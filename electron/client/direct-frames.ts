@@ -12,9 +12,11 @@ import {
   uint,
 } from "../../shared/codec.js";
 import { MAX_ENTRIES, MAX_PAYLOAD_BYTES } from "../../shared/limits.js";
-import { SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { SIGNATURE_BYTES, sequencedEntry } from "../../shared/protocol.js";
 
 const n = uint();
+/** Entries in one page of history between the devices of one user. */
+export const MAX_PAGE_ENTRIES = 512;
 
 export const directFrames = frameFamily({
   /** An entry of the sending device, signed over `entryBytes`. Answer: `stored` or `declined`. */
@@ -39,6 +41,28 @@ export const directFrames = frameFamily({
     { conversationId, readUpTo: uint(), origins: list(struct({ deviceId, n }), MAX_ENTRIES) },
   ],
   typing: [5, { conversationId, active: bool }],
+  /** Between the devices of one user: entries of a log from a place on. Answer: `logPage`. */
+  getLog: [
+    6,
+    {
+      request: uint(),
+      conversationId,
+      fromSeq: n,
+      /** How many entries have come in this way, and how many are to come in all. */
+      done: n,
+      total: n,
+    },
+  ],
+  /** Without a hole between them; none where there is nothing from that place on. */
+  logPage: [
+    7,
+    {
+      request: uint(),
+      conversationId,
+      first: n,
+      entries: list(sequencedEntry, MAX_PAGE_ENTRIES),
+    },
+  ],
   ping: [10, {}],
   pong: [11, {}],
   /** The sender closes the channel: with `unwanted` it does not want another one for now. */

@@ -10,6 +10,7 @@ import type { DirectFrame } from "./direct-frames.js";
 import type { DirectLink } from "./direct-link.js";
 import type { DirectLinks } from "./direct-links.js";
 import { addDirect } from "./entries.js";
+import type { HistoryTransfer } from "./history-transfer.js";
 import type { PresenceBook } from "./presence.js";
 import { moveMember, type ReadMark, readDirectly } from "./receipts.js";
 import type { Conversation } from "./state.js";
@@ -32,6 +33,7 @@ export class DirectPath {
   readonly #delivery: Delivery;
   readonly #sync: Sync;
   readonly #typing: Typing;
+  readonly #transfer: HistoryTransfer;
   /** What a channel brought is handled in its order. */
   readonly #queues = new Map<DirectLink, { waiting: number; last: Promise<void> }>();
   readonly #timers = new Set<Timer>();
@@ -44,6 +46,7 @@ export class DirectPath {
       delivery: Delivery;
       sync: Sync;
       typing: Typing;
+      transfer: HistoryTransfer;
     },
   ) {
     this.#core = core;
@@ -52,6 +55,7 @@ export class DirectPath {
     this.#delivery = parts.delivery;
     this.#sync = parts.sync;
     this.#typing = parts.typing;
+    this.#transfer = parts.transfer;
   }
 
   /** This conversation is in use: have channels to those who are online. */
@@ -81,6 +85,7 @@ export class DirectPath {
 
   closed(link: DirectLink): void {
     this.#queues.delete(link);
+    this.#transfer.closed(link);
     this.#delivery.ended(link);
     this.#presence.announce(link.peer.userId);
     this.#delivery.pushAll();
@@ -130,6 +135,10 @@ export class DirectPath {
 
   async #handle(link: DirectLink, frame: DirectFrame): Promise<void> {
     if (!("conversationId" in frame)) return;
+    if (frame.type === "getLog" || frame.type === "logPage") {
+      await this.#transfer.take(link, frame);
+      return;
+    }
     const { conversationId } = frame;
     if (frame.type === "entry") {
       await this.#receive(link, frame);

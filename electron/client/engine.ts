@@ -11,6 +11,7 @@ import { DirectPath } from "./direct-path.js";
 import { meetWithCursors } from "./directory.js";
 import { Disappearing } from "./disappearing.js";
 import { HandIn } from "./hand-in.js";
+import { HistoryTransfer } from "./history-transfer.js";
 import type { DeviceKey } from "./ports.js";
 import { PresenceBook } from "./presence.js";
 import type { Push, RelayLink, Welcome } from "./relay-link.js";
@@ -30,6 +31,7 @@ export class Engine {
   readonly #sync: Sync;
   readonly #reports: Reports;
   readonly #handIn: HandIn;
+  readonly #transfer: HistoryTransfer;
   readonly #disappearing: Disappearing;
   readonly #relay: RelayLink;
 
@@ -66,7 +68,8 @@ export class Engine {
       key,
       placed,
     });
-    this.#sync = new Sync(core, relay, {
+    this.#transfer = new HistoryTransfer(core, this.links, this.presence);
+    this.#sync = new Sync(core, relay, this.#transfer, {
       changed: (id) => this.#changed(id),
       rewound: (conversation) => this.#delivery.push(conversation),
     });
@@ -77,6 +80,7 @@ export class Engine {
       delivery: this.#delivery,
       sync: this.#sync,
       typing: this.typing,
+      transfer: this.#transfer,
     });
     this.#handIn.start();
     this.#disappearing = new Disappearing(core);
@@ -166,6 +170,7 @@ export class Engine {
 
   async close(): Promise<void> {
     this.#disappearing.close();
+    this.#transfer.close();
     this.#handIn.close();
     this.direct.close();
     this.links.close();

@@ -7,6 +7,7 @@ import type { Core } from "./core.js";
 import { forgetStamp, meetWithCursors, reach } from "./directory.js";
 import { addSequenced, skipTo } from "./entries.js";
 import { logAt } from "./find.js";
+import { BULK, type HistoryTransfer } from "./history-transfer.js";
 import { moveMember } from "./receipts.js";
 import type { Push, RelayLink } from "./relay-link.js";
 import { rewind } from "./rewind.js";
@@ -25,6 +26,7 @@ type Stamped = Extract<Push, { stamp: number }>;
 export class Sync {
   readonly #core: Core;
   readonly #relay: RelayLink;
+  readonly #transfer: HistoryTransfer;
   readonly #changed: (id: ConversationId) => void;
   readonly #rewound: (conversation: Conversation) => void;
   #inbound: Promise<void> = Promise.resolve();
@@ -45,6 +47,7 @@ export class Sync {
   constructor(
     core: Core,
     relay: RelayLink,
+    transfer: HistoryTransfer,
     events: {
       changed(id: ConversationId): void;
       /** Entries that had their place wait for one again. */
@@ -55,6 +58,7 @@ export class Sync {
     this.#rewound = events.rewound;
     this.#core = core;
     this.#relay = relay;
+    this.#transfer = transfer;
   }
 
   connected(): void {
@@ -215,6 +219,10 @@ export class Sync {
     const behind = () => conversation.row.head > conversation.row.upTo;
     // Whoever left a group and came back has nothing of what stands between: asked from there on.
     let overlap = 1;
+    if (conversation.row.head - conversation.row.upTo > BULK) {
+      await this.#transfer.fill(id, current);
+      this.#changed(id);
+    }
     while (current() && (behind() || this.#suspects.has(id))) {
       // As it is now: what is pushed while the relay answers moves it on.
       const { row, newest } = conversation;
