@@ -82,7 +82,8 @@ export class HistoryTransfer {
       this.#progress("receiving", link, this.#received, this.#expected);
       if (conversation.row.upTo === before) break;
     }
-    this.#ended("receiving", link, 0);
+    // How far it came is told before that it is over.
+    this.#ended("receiving", link, 2 * TELL_MS);
   }
 
   /** Frames of this kind are between the devices of one user alone. */
