@@ -215,6 +215,14 @@ export interface Receipt extends UserSummary {
   readonly state: "sent" | "delivered" | "read";
 }
 
+/** A later one of the same conversation takes its place; it is over once nothing there is unread. */
+export interface Alert {
+  readonly conversationId: ConversationId;
+  readonly messageId: MessageId;
+  readonly title: string;
+  readonly body: string;
+}
+
 export interface Settings {
   /** Whether to use direct channels, which show the own network address to the other person. */
   readonly directEnabled: boolean;
@@ -278,6 +286,7 @@ export interface Results {
   "people.blocked": readonly UserSummary[];
   "presence.get": readonly PresenceState[];
   "typing.set": Record<never, never>;
+  "attention.set": Record<never, never>;
   "connection.get": ConnectionState;
   "connection.retry": Record<never, never>;
   "settings.get": Settings;
@@ -296,6 +305,7 @@ export const eventSummaries = {
   "transfer.changed": "History is being moved between devices of the account, or no longer is.",
   "presence.changed": "Somebody came, went, or a direct channel to them opened or closed.",
   "typing.changed": "Somebody began or stopped typing.",
+  alert: "A message to show a notification of, here and on no other device of the account.",
   "connection.changed": "The state of the connection changed.",
   "settings.changed": "The settings changed.",
 } as const;
@@ -314,6 +324,7 @@ export interface Events {
     readonly handle: string;
     readonly active: boolean;
   };
+  alert: Alert;
   "connection.changed": ConnectionState;
   "settings.changed": Settings;
 }

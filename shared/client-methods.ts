@@ -319,6 +319,17 @@ export const methods = {
     summary: "Tells the others that one is typing; fades by itself after some seconds.",
     params: z.strictObject({ conversationId, active: z.boolean() }),
   },
+  "attention.set": {
+    summary: "Tells where the person is on this device, so that one of their devices alerts.",
+    params: z.strictObject({
+      /** In front; null for none. */
+      conversationId: conversationId.nullable(),
+      /** Whether the person is at the window; again now and then while they use it. */
+      active: z.boolean(),
+      /** Whether alerts can be shown here. */
+      alerts: z.boolean().default(true),
+    }),
+  },
   "connection.get": {
     summary: "How this client is connected.",
     params: z.strictObject({}),

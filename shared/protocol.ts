@@ -172,6 +172,18 @@ const device = struct({
   connected: bool,
 });
 
+/** Where the person is, as far as one of the devices can tell. */
+const attention = struct({
+  deviceId,
+  /** When it connected. */
+  since: milliseconds,
+  /** The conversation that the person has in front; null for none. */
+  conversationId: optional(conversationId),
+  /** When the person last used it; null where it alerts to nothing or has not told. */
+  usedAt: optional(milliseconds),
+});
+export type Attention = Infer<typeof attention>;
+
 const iceServer = struct({
   urls: list(text(512), 8),
   username: optional(text(512)),
@@ -327,6 +339,16 @@ export const clientFrames = frameFamily({
   typing: [32, { conversationId, active: bool }],
   /** To one device of someone with whom one shares a conversation. Answer: `done`. */
   signal: [33, { requestId, deviceId, payload: bytes(MAX_SIGNAL_BYTES) }],
+  /** Where the person is on this device, for the other devices of the account. No answer. */
+  attention: [
+    60,
+    {
+      /** The conversation that the person has in front; null for none. */
+      conversationId: optional(conversationId),
+      /** Milliseconds since the person last used it; null where it alerts to nothing. */
+      usedAgo: optional(milliseconds),
+    },
+  ],
 });
 export type ClientFrame = ReturnType<typeof clientFrames.decode>;
 
@@ -422,6 +444,11 @@ export const relayFrames = frameFamily({
   /** The own devices changed. */
   devicesChanged: [48, {}],
   signal: [46, { userId, deviceId, payload: bytes(MAX_SIGNAL_BYTES) }],
+  /**
+   * Of all connected own devices, the receiver too, in the relay's time. One that has been alone since
+   * it connected is not told.
+   */
+  attention: [50, { devices: list(attention, MAX_DEVICES) }],
 });
 export type RelayFrame = ReturnType<typeof relayFrames.decode>;
 

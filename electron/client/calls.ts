@@ -116,6 +116,11 @@ export class Calls {
         this.#engine()?.typing.set(conversationId, active);
         return nothing;
       },
+      "attention.set": async (use) => {
+        if (use.conversationId !== null) void state.conversation(use.conversationId);
+        this.#signedIn().attention.set(use);
+        return nothing;
+      },
       "connection.retry": async () => {
         this.#relay.retryNow();
         return nothing;

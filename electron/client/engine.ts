@@ -3,6 +3,8 @@ import type { ConnectionState } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
 import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
+import { Alerts } from "./alerts.js";
+import { Attention } from "./attention.js";
 import type { Core } from "./core.js";
 import { Delivery } from "./delivery.js";
 import { Devices } from "./devices.js";
@@ -25,8 +27,10 @@ export class Engine {
   readonly devices: Devices;
   readonly presence: PresenceBook;
   readonly typing: Typing;
+  readonly attention: Attention;
   readonly direct: DirectPath;
   readonly #core: Core;
+  readonly #alerts: Alerts;
   readonly #delivery: Delivery;
   readonly #sync: Sync;
   readonly #reports: Reports;
@@ -58,6 +62,8 @@ export class Engine {
       this.direct.presenceChanged(user),
     );
     this.typing = new Typing(core, relay, this.links);
+    this.attention = new Attention(core, relay);
+    this.#alerts = new Alerts(core, this.attention);
     this.#reports = new Reports(core, relay);
     const placed = (id: ConversationId) => this.#reports.stored(id);
     this.#delivery = new Delivery(core, {
@@ -104,6 +110,7 @@ export class Engine {
     void this.#openNotes();
     this.links.useIceServers(welcome.iceServers);
     this.presence.forget();
+    this.attention.connected();
     this.#sync.connected();
     this.#reports.connected();
     this.#delivery.connected();
@@ -114,6 +121,7 @@ export class Engine {
     this.#sync.disconnected();
     this.devices.disconnected();
     this.presence.lost();
+    this.attention.disconnected();
   }
 
   push(frame: Push): void {
@@ -122,7 +130,8 @@ export class Engine {
       this.links.receive({ userId: frame.userId, deviceId: frame.deviceId }, frame.payload);
     } else if (frame.type === "typing") {
       this.typing.hear(frame.conversationId, frame.userId, frame.active);
-    } else if (frame.type === "linking") void this.devices.linking(frame);
+    } else if (frame.type === "attention") this.attention.hear(frame.devices);
+    else if (frame.type === "linking") void this.devices.linking(frame);
     else if (frame.type === "devicesChanged") void this.devices.announce();
     else this.#sync.push(frame);
   }
@@ -177,6 +186,8 @@ export class Engine {
     this.#delivery.close();
     this.#reports.close();
     this.typing.close();
+    this.#alerts.close();
+    this.attention.close();
     await this.#sync.idle();
   }
 

@@ -30,6 +30,7 @@ export type Push = Extract<
       | "cursors"
       | "presence"
       | "typing"
+      | "attention"
       | "signal"
       | "linking"
       | "devicesChanged";
@@ -170,7 +171,7 @@ export class RelayLink {
   }
 
   /** Sends what needs no answer; without a connection it does nothing. */
-  tell(frame: Extract<ClientFrame, { type: "typing" }>): void {
+  tell(frame: Extract<ClientFrame, { type: "typing" | "attention" }>): void {
     if (this.connected) this.#send(frame);
   }
 

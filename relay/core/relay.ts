@@ -1,6 +1,7 @@
 import { DovetailError } from "../../shared/errors.js";
 import { CloseCode, relayFrames } from "../../shared/protocol.js";
 import { Acquaintances } from "./acquaintances.js";
+import { AttentionBoard } from "./attention.js";
 import type { RelayConfig } from "./config.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { Connections } from "./connections.js";
@@ -31,6 +32,7 @@ export class Relay {
   readonly #ports: RelayPorts;
   readonly #commit: GroupCommit;
   readonly #presence: PresenceBoard;
+  readonly #attention: AttentionBoard;
   readonly #pairings: PairingBoard;
   readonly #health: WriteHealth;
   readonly #sweeper: Sweeper;
@@ -58,6 +60,7 @@ export class Relay {
     );
     this.#pairings = new PairingBoard(clock);
     this.#presence = new PresenceBoard({ directory, clock, log }, acquaintances, connections);
+    this.#attention = new AttentionBoard(connections, clock);
     this.#context = {
       ports,
       config,
@@ -76,6 +79,7 @@ export class Relay {
         metrics,
         commit: this.#commit,
         presence: this.#presence,
+        attention: this.#attention,
         directory,
         health: this.#health,
         pairings: this.#pairings,
@@ -116,6 +120,7 @@ export class Relay {
   #proven(connection: Connection, registered: boolean): void {
     this.#connections.add(connection)?.replaced();
     this.#presence.arrived(connection);
+    this.#attention.arrived(connection);
     tellDevices(this.#connections, connection);
     if (registered) void this.#countUsers();
   }
@@ -126,6 +131,7 @@ export class Relay {
     if (connection.isProven) {
       this.#pairings.close(connection);
       this.#presence.left(connection, this.#connections.remove(connection));
+      this.#attention.left(connection);
       tellDevices(this.#connections, connection);
     }
   }

@@ -3,6 +3,7 @@ import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
 import type { ClientFrame, RelayFrame } from "../../shared/protocol.js";
 import type { Acquaintances } from "./acquaintances.js";
 import { type AppendContext, AppendJob } from "./append.js";
+import type { AttentionBoard } from "./attention.js";
 import { type BlockContext, setBlocked } from "./blocking.js";
 import { changesFor } from "./changes.js";
 import type { Peer } from "./connections.js";
@@ -29,6 +30,7 @@ export interface RequestContext
     InviteContext,
     BlockContext {
   readonly acquaintances: Acquaintances;
+  readonly attention: AttentionBoard;
   readonly logs: LogStore;
 }
 
@@ -121,6 +123,9 @@ export async function answer(
       return { type: "done", requestId: frame.requestId };
     case "typing":
       await typing(context, peer, frame);
+      return null;
+    case "attention":
+      context.attention.set(peer, frame);
       return null;
     case "signal":
       await signal(context, peer, frame.deviceId, frame.payload);

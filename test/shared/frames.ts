@@ -139,6 +139,10 @@ export const clientFrame = {
   getPresence: frame("getPresence", { requestId, userIds: some(userId) }),
   typing: frame("typing", { conversationId, active: fc.boolean() }),
   signal: frame("signal", { requestId, deviceId, payload }),
+  attention: frame("attention", {
+    conversationId: orNull(conversationId),
+    usedAgo: orNull(whole),
+  }),
   link: frame("link", {
     place: exactly(ID_BYTES),
     proof: exactly(HASH_BYTES),
@@ -228,6 +232,16 @@ export const relayFrame = {
   presence: frame("presence", { presence }),
   typing: frame("typing", { conversationId, userId, active: fc.boolean() }),
   signal: frame("signal", { userId, deviceId, payload }),
+  attention: frame("attention", {
+    devices: some(
+      fc.record({
+        deviceId,
+        since: whole,
+        conversationId: orNull(conversationId),
+        usedAt: orNull(whole),
+      }),
+    ),
+  }),
   devices: frame("devices", {
     requestId,
     devices: some(
