@@ -48,8 +48,10 @@ async function connect(a: RTCPeerConnection, b: RTCPeerConnection): Promise<void
   await a.setRemoteDescription(b.localDescription as RTCSessionDescription);
 }
 
-/** One way over a data channel between two peers of one process, which share a clock. */
-export async function measureDataChannel(): Promise<Latency> {
+/** Both ends of an open data channel in this process, for as long as it is used. */
+async function withChannel<T>(
+  use: (channel: RTCDataChannel, receiver: RTCDataChannel) => Promise<T>,
+): Promise<T> {
   const [a, b] = [new wrtc.RTCPeerConnection(), new wrtc.RTCPeerConnection()];
   try {
     const channel = a.createDataChannel("bench");
@@ -61,6 +63,41 @@ export async function measureDataChannel(): Promise<Latency> {
     });
     await connect(a, b);
     const [receiver] = await Promise.all([receiving, opened]);
+    return await use(channel, receiver);
+  } finally {
+    a.close();
+    b.close();
+  }
+}
+
+/** Bytes per second over a data channel, in messages of that size. */
+export function measureChannelThroughput(bytes: number, messageBytes: number): Promise<number> {
+  return withChannel(async (channel, receiver) => {
+    const count = Math.ceil(bytes / messageBytes);
+    const payload = new Uint8Array(messageBytes);
+    const startedAt = performance.now();
+    await new Promise<void>((resolve) => {
+      let received = 0;
+      receiver.onmessage = () => {
+        if (++received === count) resolve();
+      };
+      let sent = 0;
+      const more = () => {
+        while (sent < count && channel.bufferedAmount < 8 * messageBytes) {
+          channel.send(payload);
+          sent++;
+        }
+        if (sent < count) setImmediate(more);
+      };
+      more();
+    });
+    return (count * messageBytes * 1000) / (performance.now() - startedAt);
+  });
+}
+
+/** One way over a data channel between two peers of one process, which share a clock. */
+export function measureDataChannel(): Promise<Latency> {
+  return withChannel(async (channel, receiver) => {
     const payload = new Uint8Array(PAYLOAD_BYTES);
     return await sampleOneByOne(SAMPLES, WARM_UP, async () => {
       const received = new Promise((resolve) => {
@@ -71,10 +108,7 @@ export async function measureDataChannel(): Promise<Latency> {
       await received;
       return performance.now() - sentAt;
     });
-  } finally {
-    a.close();
-    b.close();
-  }
+  });
 }
 
 /** Rows per second written in synchronous batches of that many, one batch after the other. */

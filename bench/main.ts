@@ -12,6 +12,7 @@ import { measureLarge, measureMesh, reportGroups } from "./groups.js";
 import { measureLatency } from "./latency.js";
 import { readReady, startProgram, stopProgram } from "./processes.js";
 import { report } from "./report.js";
+import { measureTransfer, reportTransfer } from "./transfer.js";
 
 /** One machine plays many people here, so what the relay allows one address must not be what is measured. */
 const NO_LIMITS = ["device", "address", "connection", "registration"].flatMap((what) => [
@@ -56,8 +57,12 @@ async function groups(folder: string, relay: Relay): Promise<string> {
   return reportGroups(mesh, await measureLarge(folder, relay));
 }
 
+async function transfer(folder: string, relay: Relay): Promise<string> {
+  return reportTransfer(await measureTransfer(folder, relay));
+}
+
 /** `npm run bench -- groups`; without a name, what is between two people. */
-const benches: Record<string, typeof everyday> = { everyday, groups };
+const benches: Record<string, typeof everyday> = { everyday, groups, transfer };
 
 const [name = "everyday"] = process.argv.slice(2);
 const chosen = benches[name];

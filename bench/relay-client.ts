@@ -76,6 +76,18 @@ export class RelayClient {
     this.#conversationId = (await opened).conversation.conversationId;
   }
 
+  /** From now on appends go to the conversation with that person. */
+  async openWith(handle: string): Promise<void> {
+    const found = this.#next("people");
+    this.#send({ type: "searchUsers", requestId: ++this.#requestId, prefix: handle, limit: 1 });
+    const [person] = (await found).people;
+    if (!person) throw new Error(`There is no ${handle}.`);
+    const opened = this.#next("opened");
+    const requestId = ++this.#requestId;
+    this.#send({ type: "openConversation", requestId, userId: person.userId });
+    this.#conversationId = (await opened).conversation.conversationId;
+  }
+
   /** Resolves when the relay has acknowledged them, which it does once they are durable. */
   async append(payloads: readonly Uint8Array[]): Promise<void> {
     const requestId = ++this.#requestId;
