@@ -5,10 +5,12 @@ import {
   MAX_LOADED,
   nothingLoaded,
   PAGE,
+  withAround,
   withMessage,
   withNewer,
   withNewest,
   withOlder,
+  withoutMessage,
 } from "../../renderer/src/history/loaded.js";
 import type { Message } from "../../shared/client-api.js";
 import { compareMessages } from "../../shared/message-order.js";
@@ -23,6 +25,30 @@ describe("the loaded stretch of a history", () => {
     const loaded = withNewest(log(3), PAGE, none);
     expect(loaded).toMatchObject({ atStart: true, atEnd: true });
     expect(seqs(loaded)).toEqual([1, 2, 3]);
+  });
+
+  it("grows at both ends of a page about a message until nothing is missing", () => {
+    const all = log(350);
+    let loaded = withAround(all.slice(150, 250), none);
+    expect(loaded).toMatchObject({ atStart: false, atEnd: false });
+    while (!loaded.atStart) {
+      const before = all.indexOf(loaded.messages[0] as Message);
+      loaded = withOlder(loaded, all.slice(Math.max(0, before - PAGE), before), PAGE, none);
+    }
+    while (!loaded.atEnd) {
+      const after = all.indexOf(loaded.messages.at(-1) as Message) + 1;
+      loaded = withNewer(loaded, all.slice(after, after + PAGE), PAGE, none);
+    }
+    expect(loaded.messages).toEqual(all);
+  });
+
+  it("lets a message go, and takes no notice of one that it does not have", () => {
+    const loaded = withNewest(log(3), PAGE, none);
+    const { messageId } = message(2);
+    const without = withoutMessage(loaded, messageId);
+    expect(seqs(without)).toEqual([1, 3]);
+    expect(without).toMatchObject({ atStart: true, atEnd: true });
+    expect(withoutMessage(without, messageId)).toBe(without);
   });
 
   it("stays bounded and without holes however far one pages either way", () => {

@@ -4,6 +4,7 @@ import { DovetailError } from "../../../shared/errors.js";
 import { type ConversationId, type MessageId, parseMessageId } from "../../../shared/ids.js";
 import type { Host } from "../host-contract.js";
 import { PageNotifications } from "../notifications.js";
+import { isMuted } from "../text/conversation-words.js";
 import { failureWords } from "../text/words.js";
 import { PresentTime } from "./clock.svelte.js";
 import { Composer } from "./composer.svelte.js";
@@ -243,8 +244,10 @@ export class App {
     const inFront = conversationId === this.selected;
     if (inFront) this.#addedInFront(message);
     if (message.mine || message.notice || !this.session.settings.notifications) return;
+    const conversation = this.conversations.get(conversationId);
+    if (conversation && isMuted(conversation, Date.now())) return;
     if (!inFront || document.hidden) {
-      this.notifications?.show(message, this.conversations.get(conversationId)?.title ?? from);
+      this.notifications?.show(message, conversation?.title ?? from);
     }
   }
 

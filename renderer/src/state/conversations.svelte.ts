@@ -2,6 +2,7 @@ import { SvelteMap } from "svelte/reactivity";
 import type { Conversation } from "../../../shared/client-api.js";
 import type { ConversationId } from "../../../shared/ids.js";
 import type { Host } from "../host-contract.js";
+import { isMuted } from "../text/conversation-words.js";
 
 /** The most that conversations.list gives at once. */
 const MAX_CONVERSATIONS = 1_000;
@@ -26,7 +27,7 @@ export class Conversations {
   /** Of what the list shows and one has not muted. */
   readonly unread = $derived(
     this.sorted.reduce(
-      (sum, { unread, mutedUntil }) => sum + (mutedUntil === null ? unread : 0),
+      (sum, conversation) => sum + (isMuted(conversation, Date.now()) ? 0 : conversation.unread),
       0,
     ),
   );
