@@ -13,6 +13,7 @@ import type { Log } from "../../shared/runtime.js";
 import { type Callee, eventMessage, MAX_MESSAGE_BYTES, RpcServer } from "../rpc/json-rpc.js";
 import { pageHeaders } from "../security/headers.js";
 import { serveFile } from "./files.js";
+import { PageAttention } from "./page-attention.js";
 
 /** Bytes that may wait for a page; one so far behind is closed and connects anew. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
@@ -82,6 +83,7 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
     maxPayload: MAX_MESSAGE_BYTES,
     handleProtocols: () => "dovetail",
   });
+  const attention = new PageAttention(options.client, options.log);
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Nobody else listens at this point, and one that resets the connection must not end the host.
     socket.on("error", () => socket.destroy());
@@ -96,7 +98,9 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
       socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (page) => serveApi(page, options.client));
+    sockets.handleUpgrade(request, socket, head, (page) =>
+      serveApi(page, options.client, attention),
+    );
   });
 
   return {
@@ -121,19 +125,26 @@ export async function startBrowserServer(options: BrowserServerOptions): Promise
   };
 }
 
-function serveApi(page: WebSocket, client: BrowserServerOptions["client"]): void {
+function serveApi(
+  page: WebSocket,
+  client: BrowserServerOptions["client"],
+  attention: PageAttention,
+): void {
   const send = (message: string) => {
     if (page.bufferedAmount > MAX_WAITING_BYTES) page.terminate();
     else if (page.readyState === page.OPEN) page.send(message);
   };
-  const server = new RpcServer(client, send);
+  const server = new RpcServer(attention.of(page), send);
   const unsubscribe = client.subscribe((event) => send(eventMessage(event)));
   page.on("message", (data, isBinary) => {
     if (isBinary) page.close(1003);
     else void server.receive(String(data));
   });
   page.on("error", () => page.terminate());
-  page.on("close", unsubscribe);
+  page.on("close", () => {
+    unsubscribe();
+    void attention.left(page);
+  });
 }
 
 /** The page offers `dovetail` and `secret.<secret>`: a WebSocket cannot send other headers. */

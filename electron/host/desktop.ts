@@ -73,16 +73,10 @@ export async function openDesktop(options: DesktopOptions): Promise<Desktop> {
     },
   });
   client.subscribe((event) => window.send(event));
-  const notifier = new Notifier(
-    client,
-    {
-      isFocused: () => window.focused,
-      show: showNotification,
-      openConversation: (conversationId) => window.openConversation(conversationId),
-    },
-    nodeClock,
-    log,
-  );
+  const notifier = new Notifier(client, {
+    show: showNotification,
+    openConversation: (conversationId) => window.openConversation(conversationId),
+  });
   window.show();
   if (unprotected) await tellUnprotected(settings, log);
 

@@ -30,10 +30,6 @@ export class MainWindow {
     this.#options = options;
   }
 
-  get focused(): boolean {
-    return this.#window?.isFocused() ?? false;
-  }
-
   /** Brings it to the front; makes it where there is none. */
   show(): void {
     const window = this.#window ?? this.#open();

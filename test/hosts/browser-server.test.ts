@@ -212,3 +212,29 @@ test("closing tells the pages to come back later and frees the port", async () =
   expect(await code).toBe(1001);
   await expect(ask(origin, "/")).rejects.toThrow();
 });
+
+test("several pages are one device to the core: the one that the person is at, then none", async () => {
+  const { origin, dispatch } = await serve();
+  const told = () =>
+    dispatch.mock.calls.map((call) => (call as unknown[])[1] as Record<string, unknown>);
+  const [one, two] = [(await connect(origin)) as WebSocket, (await connect(origin)) as WebSocket];
+  const set = async (page: WebSocket, params: object) => {
+    const answered = nextMessage(page);
+    page.send(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "attention.set", params }));
+    await answered;
+  };
+  const conversationId = "cc".repeat(16);
+  await set(one, { conversationId, active: true });
+  await set(two, { conversationId: null, active: false, alerts: false });
+  expect(told()).toEqual([
+    { conversationId, active: true, alerts: true },
+    { conversationId, active: true, alerts: true },
+  ]);
+  one.close();
+  await expect.poll(told).toHaveLength(3);
+  two.close();
+  await expect.poll(told).toHaveLength(4);
+  const nobody = { conversationId: null, active: false, alerts: false };
+  expect(told().slice(2)).toEqual([nobody, nobody]);
+  expect(dispatch).toHaveBeenLastCalledWith("attention.set", nobody);
+});
