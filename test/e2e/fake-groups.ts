@@ -1,5 +1,5 @@
 /** What people do with groups, for the host made up in the page. */
-import type { FakeLog, FakeMessage } from "./fake-host.js";
+import type { FakeLog, FakeMessage } from "./fake-world.js";
 
 export interface FakeGroupOptions {
   /** Other members of the group "Dovetail makers"; 0 for no group at all. */

@@ -1,5 +1,5 @@
 /** What people do with messages and conversations, for the host made up in the page. */
-import type { FakeLog } from "./fake-host.js";
+import type { FakeLog } from "./fake-world.js";
 
 export interface FakeDoings {
   /** Somebody reacts. */

@@ -471,8 +471,16 @@ test.describe("a conversation's menu", () => {
     await menu.click();
     await page.getByTestId("menu-mute").click();
     await page.getByTestId("mute-always").click();
-    await expect(item(page, "dave_r").getByTestId("muted-icon")).toBeVisible();
+    await expect(item(page, "dave_r").getByTestId("muted-icon")).toHaveAccessibleName("Muted");
     expect(await lastCall(page, "conversations.mute")).toMatchObject({ until: 8.64e15 });
+    await menu.click();
+    await page.getByTestId("menu-unmute").click();
+    await menu.click();
+    await page.getByTestId("menu-mute").click();
+    await page.getByTestId("mute-8h").click();
+    await expect(item(page, "dave_r").getByTestId("muted-icon")).toHaveAccessibleName(
+      /^Muted until .*[0-9]:[0-9]{2}/,
+    );
     await menu.click();
     await page.getByTestId("menu-unmute").click();
     await expect(page.getByTestId("muted-icon")).toHaveCount(0);

@@ -46,7 +46,9 @@ describe("a message's text in pieces", () => {
   });
 
   it("names only those whom the message names, as whole words", () => {
-    const mentions = pieces("@alice @bob @alice2 hi@Alice").flatMap(({ mention }) => mention ?? []);
+    const mentions = pieces("@alice @bob @alice2 hi@alice (@Alice)").flatMap(
+      ({ mention }) => mention ?? [],
+    );
     expect(mentions).toEqual(["alice", "alice"]);
   });
 

@@ -19,7 +19,7 @@ export interface TextPiece {
 
 const MESSAGE_LINK = /dovetail:message\?id=([0-9a-f]{32}\.[0-9a-f]{32}\.[1-9][0-9]{0,14})(?!\d)/g;
 const INVITE_LINK = /dovetail:join\?[\w.~%&=:/-]*code=[0-9a-z]{12}(?![0-9a-z])/gi;
-const MENTION = /@([a-z][a-z0-9_]{2,31})(?![a-z0-9_])/gi;
+const MENTION = /(?<![a-z0-9_])@([a-z][a-z0-9_]{2,31})(?![a-z0-9_])/gi;
 
 export const messageLink = (messageId: MessageId): string => `dovetail:message?id=${messageId}`;
 
