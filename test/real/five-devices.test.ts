@@ -95,6 +95,11 @@ test("all five show one history after being offline, killed and replaced", async
   const last = (await bob.client.messages(conversationId)).at(-1);
   if (!last) throw new Error("bob has no messages");
   const { messageId } = last;
+  await until(
+    "the new phone has the message",
+    () => phone.client.call("messages.get", { messageId }).catch(() => null),
+    (found) => found !== null,
+  );
   await phone.client.call("messages.react", { messageId, emoji: "👋" });
   await talk([phone, bob], conversationId, 2);
   await agree([alice, laptop, phone, bob, desk], conversationId, count + 10);
