@@ -140,8 +140,11 @@ export interface Person {
 
 export interface BrowserHost {
   readonly url: string;
-  kill(signal: NodeJS.Signals): Promise<number | null>;
+  kill(signal: NodeJS.Signals): Promise<Ending>;
 }
+
+/** An exit code, or the signal that a program died of. */
+type Ending = number | NodeJS.Signals | null;
 
 type Line = Record<string, unknown>;
 
@@ -150,7 +153,7 @@ export type Hears = (event: ClientEvent) => void;
 
 class Child {
   readonly #process: ChildProcessWithoutNullStreams;
-  readonly #exited: Promise<number | null>;
+  readonly #exited: Promise<Ending>;
   readonly #listeners = new Set<(line: Line) => void>();
   #log = "";
   #killed = false;
@@ -158,7 +161,9 @@ class Child {
   /** What it writes to stderr is added to the file `log`, where one is given. */
   constructor(child: ChildProcessWithoutNullStreams, log?: string) {
     this.#process = child;
-    this.#exited = new Promise((done) => child.once("exit", (code) => done(code)));
+    this.#exited = new Promise((done) =>
+      child.once("exit", (code, signal) => done(code ?? signal)),
+    );
     child.stderr.on("data", (chunk) => {
       this.#log = (this.#log + String(chunk)).slice(-20_000);
     });
@@ -199,7 +204,7 @@ class Child {
     this.#process.stdin.end();
   }
 
-  async kill(signal: NodeJS.Signals): Promise<number | null> {
+  async kill(signal: NodeJS.Signals): Promise<Ending> {
     this.#killed = true;
     this.#process.kill(signal);
     return await this.#exited;
@@ -220,7 +225,7 @@ class Child {
     }
   }
 
-  exited(): Promise<number | null> {
+  exited(): Promise<Ending> {
     return this.#exited;
   }
 }
@@ -240,7 +245,7 @@ export class Relay {
     return Number(new URL(this.url).port);
   }
 
-  kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+  kill(signal: NodeJS.Signals = "SIGKILL"): Promise<Ending> {
     return this.#child.kill(signal);
   }
 
@@ -248,7 +253,7 @@ export class Relay {
     this.#child.signal(signal);
   }
 
-  exited(): Promise<number | null> {
+  exited(): Promise<Ending> {
     return this.#child.exited();
   }
 
@@ -318,7 +323,7 @@ export class Headless {
     return this.#events.filter(({ event }) => event === name).map(({ data }) => data as Events[E]);
   }
 
-  kill(): Promise<number | null> {
+  kill(): Promise<Ending> {
     return this.#child.kill("SIGKILL");
   }
 
@@ -326,12 +331,12 @@ export class Headless {
     this.#child.signal(signal);
   }
 
-  exited(): Promise<number | null> {
+  exited(): Promise<Ending> {
     return this.#child.exited();
   }
 
   /** Ends as a script would: by closing its input. */
-  async stop(): Promise<number | null> {
+  async stop(): Promise<Ending> {
     this.#child.endInput();
     return await this.#child.exited();
   }

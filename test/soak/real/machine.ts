@@ -18,9 +18,9 @@ export interface Place {
 }
 
 interface Program {
-  kill(): Promise<number | null>;
+  kill(): Promise<unknown>;
   signal(signal: "SIGSTOP" | "SIGCONT"): void;
-  exited(): Promise<number | null>;
+  exited(): Promise<unknown>;
 }
 
 abstract class Machine<P extends Program> {
@@ -56,10 +56,10 @@ abstract class Machine<P extends Program> {
       try {
         const program = await this.launch();
         this.running = program;
-        void program.exited().then((code) => {
+        void program.exited().then((ending) => {
           if (this.running !== program) return;
           this.running = null;
-          this.place.violate(`${this.name} ended by itself with ${code}`);
+          this.place.violate(`${this.name} ended by itself with ${ending}`);
         });
         return;
       } catch (error) {
