@@ -11,8 +11,8 @@ export class PeopleFinder {
   readonly #host: Host;
   readonly #known: () => readonly UserSummary[];
   typed = $state("");
-  /** Where the arrow keys are among the results. */
-  active = $state(0);
+  /** Where the arrow keys are among what is shown; -1 before they or any text point anywhere. */
+  active = $state(-1);
   failure = $state<string | null>(null);
   #found = $state.raw<readonly UserSummary[]>([]);
   /** The prefix that was answered last; null before the first answer. */
@@ -40,7 +40,7 @@ export class PeopleFinder {
   /** For an effect: asks the relay once typing pauses; gives what stops that. */
   search(): (() => void) | undefined {
     const wanted = this.prefix;
-    this.active = 0;
+    this.active = wanted === "" ? -1 : 0;
     this.failure = null;
     if (wanted === "") {
       this.#found = [];
@@ -51,9 +51,8 @@ export class PeopleFinder {
     return () => clearTimeout(timer);
   }
 
-  /** Moves among the results. */
-  move(by: 1 | -1): void {
-    this.active = Math.max(0, Math.min(this.active + by, this.results.length - 1));
+  move(by: 1 | -1, shown: readonly UserSummary[]): void {
+    this.active = Math.max(0, Math.min(this.active + by, shown.length - 1));
   }
 
   async #ask(wanted: string): Promise<void> {
