@@ -506,6 +506,9 @@ test.describe("a conversation's menu", () => {
     await page.keyboard.press("Enter");
     await expect(page.getByTestId("timer-dialog")).toHaveCount(0);
     expect(await lastCall(page, "conversations.setTimer")).toMatchObject({ seconds: 604_800 });
+    await expect(page.getByTestId("timer-icon")).toHaveAccessibleName(
+      "New messages disappear after 7 days",
+    );
     await page.getByTestId("conversation-menu").click();
     await expect(page.getByTestId("menu-timer")).toContainText("7 days");
   });
