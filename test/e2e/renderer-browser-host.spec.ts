@@ -39,11 +39,13 @@ const answers: Readonly<Record<string, unknown>> = {
   "presence.get": [],
   "messages.list": [],
   "typing.set": {},
+  "attention.set": {},
   "conversations.setDraft": {},
 };
 
 class Host {
   readonly offered: string[][] = [];
+  readonly #asked: { readonly method: string; readonly params: unknown }[] = [];
   #socket: WebSocketRoute | null = null;
   #accepts = true;
 
@@ -56,6 +58,7 @@ class Host {
       host.#socket = socket;
       socket.onMessage((text) => {
         const request = JSON.parse(String(text));
+        host.#asked.push(request);
         const known = Object.hasOwn(answers, request.method);
         const outcome = known
           ? { result: answers[request.method] }
@@ -64,6 +67,11 @@ class Host {
       });
     });
     return host;
+  }
+
+  /** The parameters of the page's calls of that method. */
+  calls(method: string): unknown[] {
+    return this.#asked.filter((each) => each.method === method).map(({ params }) => params);
   }
 
   tell(method: string, params: unknown): void {
@@ -137,14 +145,21 @@ test("an error keeps its code over the wire, and nonsense from it is ignored", a
   await expect(page.getByText("The disk is full.")).toBeVisible();
 });
 
-test("the page notifies about what is not in front, and only that", async ({ page }) => {
+test("the page shows what the core alerts to, and withdraws it once it is read", async ({
+  page,
+}) => {
   await page.addInitScript(() => {
     const shown: string[] = [];
     class Recorded extends EventTarget {
       static readonly permission = "granted";
+      readonly #line: string;
       constructor(title: string, options: NotificationOptions) {
         super();
-        shown.push(`${title}: ${options.body}`);
+        this.#line = `${title}: ${options.body}`;
+        shown.push(this.#line);
+      }
+      close(): void {
+        shown.splice(shown.indexOf(this.#line), 1);
       }
     }
     Object.assign(window, { Notification: Recorded, shown });
@@ -153,11 +168,31 @@ test("the page notifies about what is not in front, and only that", async ({ pag
   const host = await Host.serve(page);
   await page.goto(`${ORIGIN}/#secret=${SECRET}`);
   await expect(page.getByTestId("conversation-item")).toBeVisible();
+  const { conversationId, messageId, text } = fromAlice("are you there?");
   host.tell("message.added", fromAlice("are you there?"));
+  host.tell("alert", { conversationId, messageId, title: "Alice", body: text });
   await expect.poll(shown).toEqual(["Alice: are you there?"]);
+  host.tell("conversation.changed", { ...conversation, unread: 0 });
+  await expect.poll(shown).toEqual([]);
+});
+
+test("the page tells what the person has in front, and that it shows alerts", async ({ page }) => {
+  await page.addInitScript(() => {
+    Object.assign(window, {
+      Notification: Object.assign(class extends EventTarget {}, { permission: "granted" }),
+    });
+  });
+  const host = await Host.serve(page);
+  await page.goto(`${ORIGIN}/#secret=${SECRET}`);
+  const told = () => host.calls("attention.set").at(-1);
+  await expect.poll(told).toEqual({ conversationId: null, active: true, alerts: true });
   await page.getByTestId("conversation-item").click();
-  const second = { ...fromAlice("in front"), seq: 2, messageId: `${id("4")}.${id("5")}.2` };
-  host.tell("message.added", second);
-  await expect(page.getByTestId("message")).toContainText("in front");
-  expect(await shown()).toHaveLength(1);
+  const { conversationId } = conversation;
+  await expect.poll(told).toEqual({ conversationId, active: true, alerts: true });
+  // A browser under test has its focus always.
+  await page.evaluate(() => {
+    document.hasFocus = () => false;
+    window.dispatchEvent(new Event("blur"));
+  });
+  await expect.poll(told).toEqual({ conversationId: null, active: false, alerts: true });
 });

@@ -4,8 +4,8 @@ import { DovetailError } from "../../../shared/errors.js";
 import { type ConversationId, type MessageId, parseMessageId } from "../../../shared/ids.js";
 import type { Host } from "../host-contract.js";
 import { PageNotifications } from "../notifications.js";
-import { isMuted } from "../text/conversation-words.js";
 import { failureWords } from "../text/words.js";
+import { Attention } from "./attention.js";
 import { PresentTime } from "./clock.svelte.js";
 import { Composer } from "./composer.svelte.js";
 import { Conversations } from "./conversations.svelte.js";
@@ -34,6 +34,7 @@ export class App {
   readonly time = new PresentTime();
   readonly #watchers = new Set<(event: ClientEvent) => void>();
   readonly notifications: PageNotifications | null;
+  readonly attention: Attention;
   connection = $state.raw(notYetKnown);
   /** The local host is gone; only the browser host can lose it. */
   hostLost = $state(false);
@@ -55,6 +56,10 @@ export class App {
     this.presence = new Presence(host);
     this.notifications =
       host.kind === "browser" ? new PageNotifications((id) => this.#show(id)) : null;
+    this.attention = new Attention(
+      host,
+      () => !this.notifications || this.notifications.permission === "granted",
+    );
     host.subscribe((event) => {
       this.#receive(event);
       for (const listener of this.#watchers) listener(event);
@@ -110,6 +115,7 @@ export class App {
     this.composer?.close();
     const conversation = this.conversations.get(id);
     this.selected = conversation ? id : null;
+    this.attention.open(this.selected);
     this.composer = conversation ? new Composer(this.host, conversation) : null;
     this.window = conversation
       ? new MessageWindow(this.host, conversation.conversationId, conversation.unread)
@@ -186,6 +192,7 @@ export class App {
   }
 
   async #loadConversations(): Promise<void> {
+    this.attention.again();
     await this.conversations.load();
     const handles = this.conversations.all.flatMap(({ members }) =>
       members.map(({ handle }) => handle),
@@ -210,9 +217,13 @@ export class App {
       case "conversation.changed":
         this.#learnPresence(data.conversationId, data.members);
         this.conversations.changed(data);
+        if (data.unread === 0) this.notifications?.withdraw(data.conversationId);
         break;
       case "presence.changed":
         this.presence.changed(data);
+        break;
+      case "alert":
+        this.notifications?.show(data);
         break;
       case "typing.changed":
         this.presence.typingChanged(data);
@@ -241,14 +252,7 @@ export class App {
     const { conversationId, from } = message;
     this.groups.told(message);
     if (!message.mine) this.presence.typingChanged({ conversationId, handle: from, active: false });
-    const inFront = conversationId === this.selected;
-    if (inFront) this.#addedInFront(message);
-    if (message.mine || message.notice || !this.session.settings.notifications) return;
-    const conversation = this.conversations.get(conversationId);
-    if (conversation && isMuted(conversation, Date.now())) return;
-    if (!inFront || document.hidden) {
-      this.notifications?.show(message, conversation?.title ?? from);
-    }
+    if (conversationId === this.selected) this.#addedInFront(message);
   }
 
   #addedInFront(message: Message): void {
