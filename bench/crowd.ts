@@ -9,6 +9,7 @@ import {
   type DeviceKey,
   type DirectTransport,
 } from "../electron/client/index.js";
+import type { RelayDialer } from "../electron/client/ports.js";
 import { nodeTransport } from "../electron/direct/node-transport.js";
 import { relayDialer } from "../electron/node/relay-dialer.js";
 import type { KeyValue, Range, Write } from "../shared/key-value.js";
@@ -41,7 +42,7 @@ class SmallStore implements KeyValue {
   async close(): Promise<void> {}
 }
 
-function newKey(): DeviceKey {
+export function newKey(): DeviceKey {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const raw = publicKey.export({ format: "der", type: "spki" }).subarray(-32);
   return {
@@ -57,20 +58,37 @@ const noChannels: DirectTransport = {
   },
 };
 
-/** Somebody new. */
-async function comer(relayUrl: string, handle: string, direct: boolean): Promise<Client> {
-  const key = newKey();
+/** What outlives a client core, and how it is connected. */
+export interface CoreParts {
+  readonly store: KeyValue;
+  readonly key: DeviceKey;
+  readonly dialer?: RelayDialer;
+  readonly direct?: DirectTransport;
+}
+
+export function openCore(
+  relayUrl: string,
+  { store, key, dialer = relayDialer, direct = noChannels }: CoreParts,
+): Promise<Client> {
   const ports: ClientPorts = {
-    store: new SmallStore(),
-    relay: relayDialer,
-    direct: direct ? nodeTransport(silent) : noChannels,
-    keys: { load: async () => null, create: async () => key },
+    ...{ store, direct },
+    relay: dialer,
+    keys: { load: async () => key, create: async () => key },
     clock: nodeClock,
     random: nodeRandom,
     crypto: nodeCrypto,
     log: silent,
   };
-  const client = await Client.open(ports, { relayUrl, deviceName: "crowd" });
+  return Client.open(ports, { relayUrl, deviceName: "crowd" });
+}
+
+/** Somebody new. */
+async function comer(relayUrl: string, handle: string, direct: boolean): Promise<Client> {
+  const parts = { store: new SmallStore(), key: newKey() };
+  const client = await openCore(relayUrl, {
+    ...parts,
+    ...(direct && { direct: nodeTransport(silent) }),
+  });
   await client.call("account.register", { handle, displayName: handle });
   return client;
 }
