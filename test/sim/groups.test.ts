@@ -142,7 +142,10 @@ describe("a group", () => {
     const id = { conversationId: group };
     await world.act([
       alice.client?.call("groups.add", { ...id, handles: ["dave"] }),
-      laptop.client?.call("groups.setAdmin", { ...id, handle: "bob", admin: true }),
+      // He may be gone before it is his turn.
+      laptop.client
+        ?.call("groups.setAdmin", { ...id, handle: "bob", admin: true })
+        .catch(() => undefined),
       bob.client?.call("groups.leave", id).catch(() => undefined),
       carol.client?.call("groups.leave", id),
     ]);
