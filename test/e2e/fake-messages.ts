@@ -101,7 +101,7 @@ export function fakeMessages(): void {
       if (params.for === "me") remove(params.messageId);
       else {
         const none = { text: "", deleted: true, reactions: [], mentions: [], replyTo: null };
-        world.update(log, index, { ...none, pinned: false, starred: false });
+        world.update(log, index, none);
       }
       return {};
     },
@@ -118,7 +118,10 @@ export function fakeMessages(): void {
         .filter((id) => conversationId === undefined || id.startsWith(String(conversationId)))
         .map(messageOf),
     "messages.pinned": ({ conversationId }: Loose) =>
-      pinned.filter((id) => id.startsWith(String(conversationId))).map(messageOf),
+      pinned
+        .filter((id) => id.startsWith(String(conversationId)))
+        .map(messageOf)
+        .filter(({ deleted }) => !deleted),
     "messages.search": (params: Loose) => {
       const log = world.find(params.conversationId);
       const words = String(params.query).toLowerCase().split(/\s+/);
