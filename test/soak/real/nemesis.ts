@@ -1,4 +1,5 @@
 /** What goes wrong while people talk: every kind of fault that this machine can make, from a seed. */
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../sim/virtual-time.js";
 import type { Affliction } from "./afflictions.js";
@@ -35,6 +36,8 @@ export class Nemesis {
   }
 
   begin(random: Prng): void {
+    // As many faults may be waiting as there are machines and kinds.
+    setMaxListeners(0, this.#over.signal);
     this.#rhythm = this.#strikeAgainAndAgain(random);
   }
 
