@@ -7,7 +7,7 @@ import type { RelayLink } from "./relay-link.js";
 /** While somebody goes on using this device, the others are told this often. */
 const REPEAT_MS = 30_000;
 
-export interface Use {
+interface Use {
   readonly conversationId: ConversationId | null;
   /** Whether the person is at the window. */
   readonly active: boolean;
@@ -18,6 +18,7 @@ export interface Use {
 export class Attention {
   readonly #core: Core;
   readonly #relay: RelayLink;
+  readonly #changed: () => void;
   readonly #unsubscribe: () => void;
   /** Null until a shell has told. */
   #use: Use | null = null;
@@ -27,9 +28,11 @@ export class Attention {
   /** Empty while this device is alone or without the relay. */
   #devices: readonly Told[] = [];
 
-  constructor(core: Core, relay: RelayLink) {
+  /** `changed` is called when devices came, went, or are used otherwise. */
+  constructor(core: Core, relay: RelayLink, changed: () => void) {
     this.#core = core;
     this.#relay = relay;
+    this.#changed = changed;
     this.#usedAt = core.ports.clock.monotonic();
     this.#unsubscribe = core.events.subscribe(({ event }) => {
       if (event === "settings.changed") this.#tell();
@@ -57,19 +60,32 @@ export class Attention {
     this.#tell();
   }
 
+  /** For a new device: what came right behind the welcome found no account to hear it. */
+  ask(): void {
+    if (!this.#use) this.#relay.tell({ type: "attention", conversationId: null, usedAgo: null });
+  }
+
   disconnected(): void {
     this.#devices = [];
   }
 
   hear(devices: readonly Told[]): void {
     this.#devices = devices;
+    this.#changed();
   }
 
-  /** Whether this of the own devices alerts to something that the relay got `at`, in its time. */
-  alertsTo(conversationId: ConversationId, at: number): boolean {
-    if (!this.#core.state.settings.notifications || this.#front === conversationId) return false;
-    const { deviceId } = this.#core.state.self;
-    return this.#devices.length === 0 || alerting(this.#devices, conversationId, at) === deviceId;
+  isThere(device: DeviceId): boolean {
+    return this.#devices.some(({ deviceId }) => deviceId === device);
+  }
+
+  /** Whether the person sees what comes there, on this device. */
+  sees(conversationId: ConversationId): boolean {
+    return this.#front === conversationId;
+  }
+
+  /** Whose of the own devices something is that the relay got `at`, in its time. */
+  ownerOf(conversationId: ConversationId, at: number): DeviceId {
+    return ownerOf(this.#devices, conversationId, at) ?? this.#core.state.self.deviceId;
   }
 
   close(): void {
@@ -92,15 +108,16 @@ export class Attention {
 }
 
 /**
- * The one that alerts, the same on every device; null for none. A device that was not there when it
- * came leaves it to those that were, which have alerted to it already.
+ * The one that has it in front or else is to alert to it, the same on every device; null where there
+ * is none. A device that was not there when it came leaves it to those that were.
  */
-export function alerting(
+function ownerOf(
   devices: readonly Told[],
   conversationId: ConversationId,
   at: number,
 ): DeviceId | null {
-  if (devices.some((device) => device.conversationId === conversationId)) return null;
+  const front = devices.find((device) => device.conversationId === conversationId);
+  if (front) return front.deviceId;
   const able = preferred(devices, ({ usedAt }) => usedAt !== null);
   const there = preferred(able, ({ since }) => since <= at);
   const [latest] = [...there].sort(

@@ -183,7 +183,10 @@ export class Client implements ClientApi {
         apply: () => {
           this.#core.state.account = account;
           const engine = this.#start(this.#key as DeviceKey);
-          if (this.#relay.connected) engine.connected(welcome);
+          if (this.#relay.connected) {
+            engine.connected(welcome);
+            engine.attention.ask();
+          }
           this.#core.events.emit("account.changed", this.#account() as Account);
           this.#connectionChanged();
         },

@@ -62,7 +62,7 @@ export class Engine {
       this.direct.presenceChanged(user),
     );
     this.typing = new Typing(core, relay, this.links);
-    this.attention = new Attention(core, relay);
+    this.attention = new Attention(core, relay, () => this.#alerts.devicesChanged());
     this.#alerts = new Alerts(core, this.attention);
     this.#reports = new Reports(core, relay);
     const placed = (id: ConversationId) => this.#reports.stored(id);
@@ -111,6 +111,7 @@ export class Engine {
     this.links.useIceServers(welcome.iceServers);
     this.presence.forget();
     this.attention.connected();
+    this.#alerts.connected(welcome.heartbeatMs);
     this.#sync.connected();
     this.#reports.connected();
     this.#delivery.connected();
@@ -122,6 +123,7 @@ export class Engine {
     this.devices.disconnected();
     this.presence.lost();
     this.attention.disconnected();
+    this.#alerts.disconnected();
   }
 
   push(frame: Push): void {
