@@ -201,6 +201,18 @@ test.describe("in a group", () => {
     });
   }
 
+  test("whose name has not come yet is a group all the same", async ({ page }) => {
+    await openGroup(page);
+    await page.evaluate(() => {
+      const log = window.fakeWorld.logs.find(({ kind }) => kind === "group");
+      if (!log) throw new Error("There is no group.");
+      log.settings.title = "";
+      window.fakeWorld.tell("conversation.changed", log.summary());
+    });
+    await expect(page.getByTestId("group-info-button")).toHaveText("Group, group info");
+    await expect(item(page, "Group")).toHaveCount(1);
+  });
+
   test("who was removed reads on and cannot write", async ({ page }) => {
     await openGroup(page);
     await expect(page.getByTestId("composer-input")).toBeVisible();

@@ -6,8 +6,11 @@ const HOUR = 3_600_000;
 /** As the contract writes it. */
 const FOR_EVER = 8.64e15;
 
-export const conversationTitle = ({ kind, title }: Conversation): string =>
-  kind === "notes" ? "Notes to yourself" : title;
+export function conversationTitle({ kind, title }: Conversation): string {
+  if (kind === "notes") return "Notes to yourself";
+  // Of a group that one was just added to the name comes with its history.
+  return title === "" && kind === "group" ? "Group" : title;
+}
 
 export const isMuted = ({ mutedUntil }: Conversation, now: number): boolean =>
   mutedUntil !== null && mutedUntil > now;
