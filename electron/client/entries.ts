@@ -103,17 +103,18 @@ export interface RelayEntry extends Origin {
 /**
  * Appends entries to the stored log as far as they follow it without a hole, moving those that
  * stood in the tail. Beyond a hole only the head is noted; the caller sees `row.head > row.upTo` and
- * fetches what is missing. Entries that are stored already are passed over.
+ * fetches what is missing. Entries that are stored already are passed over. With `quiet`, what is
+ * new is not told message by message, only by how the conversation is now.
  */
 export async function addSequenced(
   core: Core,
   conversationId: ConversationId,
   entries: readonly RelayEntry[],
-  stamp?: number,
+  { stamp, quiet = false }: { stamp?: number | undefined; quiet?: boolean } = {},
 ): Promise<Change<void>> {
   const { state } = core;
   const conversation = state.conversation(conversationId);
-  const revision = new Revision(core, conversation);
+  const revision = new Revision(core, conversation, quiet);
   const placed = new Set<TailEntry>();
   let steps = 0;
   for (const entry of entries) {

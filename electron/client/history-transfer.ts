@@ -4,55 +4,48 @@
  * not come from there comes from the relay.
  */
 import type { Transfer } from "../../shared/client-api.js";
-import type { ConversationId, DeviceId } from "../../shared/ids.js";
+import type { ConversationId } from "../../shared/ids.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
-import type { Timer } from "../../shared/runtime.js";
 import type { Core } from "./core.js";
 import { type DirectFrame, MAX_PAGE_ENTRIES } from "./direct-frames.js";
 import type { DirectLink } from "./direct-link.js";
 import type { DirectLinks } from "./direct-links.js";
 import { addSequenced, skipTo } from "./entries.js";
+import { TransferProgress } from "./history-transfer-progress.js";
 import { MAX_DIRECT_FRAME_BYTES } from "./ports.js";
 import type { PresenceBook } from "./presence.js";
 import { keys, logRow, seqOfKey } from "./rows.js";
 
 /** So many missing entries are worth asking another device; fewer come faster from the relay. */
 export const BULK = 300;
-/** How long a channel that is being opened, or not begun, is waited for. */
-const OPENING_MS = 4_000;
+/** How often to look whether the channel is open. */
+const LOOK_MS = 50;
 /** How long a page may take before the device is taken for gone. */
 const PAGE_MS = 8_000;
 /** Bytes of payload in one page, which leaves room for what stands beside it. */
 const PAGE_BYTES = MAX_DIRECT_FRAME_BYTES / 2;
 /** What an entry takes besides its payload, at the most but for a change of members. */
 const ENTRY_BYTES = 64;
-/** How often progress is told. */
-const TELL_MS = 250;
 /** After the last page that was asked for, the other device is done. */
 const SERVED_MS = 3_000;
 
 type Ask = Extract<DirectFrame, { type: "getLog" }>;
 type Page = Extract<DirectFrame, { type: "logPage" }>;
 
-interface Running {
-  readonly direction: Transfer["direction"];
-  readonly deviceId: DeviceId;
-  readonly startedAt: number;
-  /** What was done when this device began to count. */
-  readonly from: number;
-  done: number;
-  total: number;
+/** What a page is asked of. */
+interface Waiting {
+  readonly link: DirectLink;
+  settle(page: Page | null): void;
 }
 
 export class HistoryTransfer {
   readonly #core: Core;
   readonly #links: DirectLinks;
   readonly #presence: PresenceBook;
-  readonly #waiting = new Map<number, (page: Page | null) => void>();
-  readonly #running = new Map<string, Running>();
-  readonly #ends = new Map<string, Timer>();
+  readonly #progress: TransferProgress;
+  readonly #waiting = new Map<number, Waiting>();
   #request = 0;
-  #telling: Timer | null = null;
+  /** Of all logs that are filled one after the other or at once. */
   #received = 0;
   #expected = 0;
 
@@ -60,48 +53,96 @@ export class HistoryTransfer {
     this.#core = core;
     this.#links = links;
     this.#presence = presence;
+    this.#progress = new TransferProgress(core);
   }
 
-  /** Fetches of a log what another own device has; resolves where it goes no further. */
-  async fill(id: ConversationId, current: () => boolean): Promise<void> {
-    const conversation = this.#core.state.conversation(id);
-    const link = await this.#link(current);
-    if (!link) return;
-    this.#expected = Math.max(this.#expected, this.#received + this.#missing());
-    let next = this.#ask(link, id, conversation.row.upTo + 1);
-    while (current()) {
-      const page = await next;
-      const last = page?.entries.at(-1);
-      if (!page || !last) break;
-      // Asked for while this one is being stored.
-      next = this.#ask(link, id, last.seq + 1);
-      const before = conversation.row.upTo;
-      await this.#core.journal.run(() => skipTo(this.#core, id, page.first - 1));
-      await this.#core.journal.run(() => addSequenced(this.#core, id, page.entries));
-      this.#received += conversation.row.upTo - before;
-      this.#progress("receiving", link, this.#received, this.#expected);
-      if (conversation.row.upTo === before) break;
+  /**
+   * Fetches of a log what another own device has; resolves where it goes no further. `patienceMs` is
+   * how long a channel that is being opened is waited for.
+   */
+  async fill(id: ConversationId, patienceMs: number, current: () => boolean): Promise<void> {
+    if (!(await this.#reach(patienceMs, current))) return;
+    if (!this.#progress.runs("receiving")) {
+      this.#received = 0;
+      this.#expected = 0;
     }
-    // How far it came is told before that it is over.
-    this.#ended("receiving", link, 2 * TELL_MS);
+    this.#expected = Math.max(this.#expected, this.#received + this.#missing());
+    await this.#fill(id, current);
+  }
+
+  async #fill(id: ConversationId, current: () => boolean): Promise<void> {
+    const conversation = this.#core.state.conversation(id);
+    const begin = await this.#begin(id, conversation.row.upTo + 1);
+    if (!begin) return;
+    const { link } = begin;
+    let page: Page | null = begin.page;
+    while (current() && page) {
+      const last = page.entries.at(-1);
+      if (!last) break;
+      // Asked for while this one is being stored.
+      const next = this.#ask(link, id, last.seq + 1);
+      const before = conversation.row.upTo;
+      const { first, entries } = page;
+      const quiet = this.#expected > BULK;
+      await this.#core.journal.run(() => skipTo(this.#core, id, first - 1));
+      await this.#core.journal.run(() => addSequenced(this.#core, id, entries, { quiet }));
+      if (conversation.row.upTo === before) break;
+      this.#received += entries.length;
+      this.#moved("receiving", link, this.#received, this.#expected);
+      page = await next;
+    }
+    this.#progress.ended("receiving", link.peer.deviceId, 0);
+  }
+
+  /** A few entries are there before anybody has read how many they are. */
+  #moved(
+    direction: Transfer["direction"],
+    { peer }: DirectLink,
+    done: number,
+    total: number,
+  ): void {
+    if (total > BULK) this.#progress.moved(direction, peer.deviceId, done, total);
+  }
+
+  /** The first page, of the device whose log begins earliest: one may lack what another has. */
+  async #begin(
+    id: ConversationId,
+    fromSeq: number,
+  ): Promise<{ link: DirectLink; page: Page } | null> {
+    const links = this.#links.open(this.#core.state.self.userId);
+    // Without a total: whoever is not chosen has no transfer to show.
+    const pages = await Promise.all(
+      links.map(async (link) => ({ link, page: await this.#ask(link, id, fromSeq, 0) })),
+    );
+    return pages.reduce<{ link: DirectLink; page: Page } | null>((best, { link, page }) => {
+      if (!page || page.entries.length === 0) return best;
+      return !best || page.first < best.page.first ? { link, page } : best;
+    }, null);
   }
 
   /** Frames of this kind are between the devices of one user alone. */
   async take(link: DirectLink, frame: Ask | Page): Promise<void> {
     if (link.peer.userId !== this.#core.state.self.userId) return;
-    if (frame.type === "logPage") this.#waiting.get(frame.request)?.(frame);
-    else await this.#serve(link, frame);
+    if (frame.type === "getLog") {
+      await this.#serve(link, frame);
+      return;
+    }
+    const waiting = this.#waiting.get(frame.request);
+    if (waiting?.link === link) waiting.settle(isWhole(frame) ? frame : null);
   }
 
   closed(link: DirectLink): void {
-    for (const answer of [...this.#waiting.values()]) answer(null);
-    for (const direction of ["receiving", "sending"] as const) this.#ended(direction, link, 0);
+    for (const waiting of [...this.#waiting.values()]) {
+      if (waiting.link === link) waiting.settle(null);
+    }
+    for (const direction of ["receiving", "sending"] as const) {
+      this.#progress.ended(direction, link.peer.deviceId, 0);
+    }
   }
 
   close(): void {
-    this.#telling?.cancel();
-    for (const timer of this.#ends.values()) timer.cancel();
-    for (const answer of [...this.#waiting.values()]) answer(null);
+    this.#progress.close();
+    for (const { settle } of [...this.#waiting.values()]) settle(null);
   }
 
   /** What all logs lack that are worth a transfer. */
@@ -112,25 +153,29 @@ export class HistoryTransfer {
       .reduce((sum, count) => sum + count, 0);
   }
 
-  /** An open channel to another own device; null where there is none within a moment. */
-  async #link(current: () => boolean): Promise<DirectLink | null> {
+  /** Whether there is an open channel to another own device, or is one within that time. */
+  async #reach(patienceMs: number, current: () => boolean): Promise<boolean> {
     const { clock } = this.#core.ports;
     const { userId } = this.#core.state.self;
-    const until = clock.monotonic() + OPENING_MS;
+    const until = clock.monotonic() + patienceMs;
     while (current() && this.#links.enabled) {
-      const [open] = this.#links.open(userId);
-      if (open) return open;
+      if (this.#links.open(userId).length > 0) return true;
       const there = this.#presence.devices(userId);
-      if (there?.length === 0 || clock.monotonic() >= until) return null;
+      if (there?.length === 0 || clock.monotonic() >= until) return false;
       for (const deviceId of there ?? []) this.#links.want({ userId, deviceId });
       await new Promise<void>((resolve) => {
-        clock.after(50, resolve);
+        clock.after(LOOK_MS, resolve);
       });
     }
-    return null;
+    return false;
   }
 
-  #ask(link: DirectLink, conversationId: ConversationId, fromSeq: number): Promise<Page | null> {
+  #ask(
+    link: DirectLink,
+    conversationId: ConversationId,
+    fromSeq: number,
+    total = this.#expected,
+  ): Promise<Page | null> {
     const request = ++this.#request;
     return new Promise((resolve) => {
       const settle = (page: Page | null) => {
@@ -139,9 +184,8 @@ export class HistoryTransfer {
         resolve(page);
       };
       const timer = this.#core.ports.clock.after(PAGE_MS, () => settle(null));
-      this.#waiting.set(request, settle);
+      this.#waiting.set(request, { link, settle });
       const done = this.#received;
-      const total = this.#expected;
       link.send({ type: "getLog", request, conversationId, fromSeq, done, total });
     });
   }
@@ -151,8 +195,8 @@ export class HistoryTransfer {
     const entries = await this.#entries(conversationId, fromSeq);
     const first = entries[0]?.seq ?? fromSeq;
     link.send({ type: "logPage", request, conversationId, first, entries });
-    if (entries.length > 0) this.#progress("sending", link, done, total);
-    this.#ended("sending", link, SERVED_MS);
+    if (entries.length > 0) this.#moved("sending", link, done, total);
+    this.#progress.ended("sending", link.peer.deviceId, SERVED_MS);
   }
 
   /** From that place on without a hole, as many as fit. */
@@ -179,52 +223,8 @@ export class HistoryTransfer {
     }
     return page;
   }
-
-  #progress(
-    direction: Transfer["direction"],
-    { peer: { deviceId } }: DirectLink,
-    done: number,
-    total: number,
-  ): void {
-    const key = `${direction}/${deviceId}`;
-    const startedAt = this.#core.ports.clock.monotonic();
-    const running = this.#running.get(key) ?? {
-      ...{ direction, deviceId, startedAt, done, total },
-      from: done,
-    };
-    this.#running.set(key, { ...running, done, total: Math.max(done, total) });
-    this.#tellSoon();
-  }
-
-  #ended(direction: Transfer["direction"], { peer }: DirectLink, afterMs: number): void {
-    const key = `${direction}/${peer.deviceId}`;
-    this.#ends.get(key)?.cancel();
-    if (!this.#running.has(key)) return;
-    this.#ends.set(
-      key,
-      this.#core.ports.clock.after(afterMs, () => {
-        this.#ends.delete(key);
-        this.#running.delete(key);
-        this.#tellSoon();
-      }),
-    );
-  }
-
-  #tellSoon(): void {
-    this.#telling ??= this.#core.ports.clock.after(TELL_MS, () => {
-      this.#telling = null;
-      this.#core.events.emit("transfer.changed", { transfers: this.transfers });
-    });
-  }
-
-  get transfers(): readonly Transfer[] {
-    const now = this.#core.ports.clock.monotonic();
-    return [...this.#running.values()].map(
-      ({ direction, deviceId, startedAt, from, done, total }) => {
-        const rate = (done - from) / Math.max(1, now - startedAt);
-        const remainingMs = rate > 0 ? Math.round((total - done) / rate) : null;
-        return { direction, deviceId, done, total, remainingMs };
-      },
-    );
-  }
 }
+
+/** Without a hole from its first entry on, as the other device has promised. */
+const isWhole = ({ first, entries }: Page): boolean =>
+  entries.every(({ seq }, i) => seq === first + i);

@@ -62,12 +62,14 @@ export class Revision {
   /** Where entries stand that this revision places. */
   readonly #seqs = new Map<string, number>();
   readonly #tails = new Map<string, TailEntry>();
+  readonly #quiet: boolean;
   #membersChanged = false;
 
-  constructor(core: Core, conversation: Conversation) {
+  constructor(core: Core, conversation: Conversation, quiet = false) {
     this.#core = core;
     this.#conversation = conversation;
     this.row = conversation.row;
+    this.#quiet = quiet;
   }
 
   get writes(): Write[] {
@@ -156,7 +158,8 @@ export class Revision {
       if (now.shown) this.#conversation.lastShown = { seq, row: now.row };
       if (!own) this.#conversation.heardUpTo = seq;
       hlc.see(content.clock);
-      this.#tell(pending ? "message.updated" : "message.added", now);
+      if (pending) this.#tell("message.updated", now);
+      else if (!this.#quiet) this.#tell("message.added", now);
     });
     if (entry.membership) this.#followMembers(entry, seq);
     await this.#follow(content.body, { ...entry, placed: true }, content.clock, entry.at);

@@ -21,6 +21,10 @@ const MAX_FETCHING = 4;
 /** Pushes that wait to be stored; a disk that falls behind further is better served by a new start. */
 const MAX_WAITING = 4_096;
 
+/** How long a channel to another own device is waited for: where much is missing, and where some may be. */
+const OPENING_MS = 4_000;
+const GLANCE_MS = 500;
+
 type Stamped = Extract<Push, { stamp: number }>;
 
 export class Sync {
@@ -171,7 +175,7 @@ export class Sync {
       await core.journal.run(() => {
         if (frame.type === "cursors") return moveMember(core, id, frame, stamp);
         const entries = frame.type === "entries" ? frame.entries : frame.placements;
-        return addSequenced(core, id, entries, stamp);
+        return addSequenced(core, id, entries, { stamp });
       });
       this.#told(id);
     }
@@ -219,10 +223,18 @@ export class Sync {
     const behind = () => conversation.row.head > conversation.row.upTo;
     // Whoever left a group and came back has nothing of what stands between: asked from there on.
     let overlap = 1;
-    if (conversation.row.head - conversation.row.upTo > BULK) {
-      await this.#transfer.fill(id, current);
+    let asked = false;
+    const askOwn = async (patienceMs: number): Promise<boolean> => {
+      asked = true;
+      const { upTo } = conversation.row;
+      await this.#transfer.fill(id, patienceMs, current);
+      if (conversation.row.upTo === upTo) return false;
+      // Its last entry has to be the relay's too.
+      this.#suspects.add(id);
       this.#changed(id);
-    }
+      return true;
+    };
+    if (conversation.row.head - conversation.row.upTo > BULK) await askOwn(OPENING_MS);
     while (current() && (behind() || this.#suspects.has(id))) {
       // As it is now: what is pushed while the relay answers moves it on.
       const { row, newest } = conversation;
@@ -239,6 +251,9 @@ export class Sync {
         await this.#reconcile(id, conversation, same ? row.upTo : 0, current);
         continue;
       }
+      // The relay may keep no more of it while another own device does.
+      if (first > row.upTo + 1 && !asked && (await askOwn(GLANCE_MS))) continue;
+      if (!current()) return;
       this.#suspects.delete(id);
       await this.#core.journal.run(() => skipTo(this.#core, id, first - 1));
       await this.#core.journal.run(() => addSequenced(this.#core, id, entries));

@@ -77,6 +77,19 @@ test("is announced in quarters, not with every count", async ({ page }) => {
   await expect(spoken).toHaveText("Done moving messages between your devices.");
 });
 
+test("what came in bulk is shown once it is over", async ({ page }) => {
+  await page.getByTestId("conversation-item").first().click();
+  await expect(page.getByTestId("message").last()).toBeInViewport();
+  await tell(page, transfer());
+  await page.evaluate(() => {
+    const log = window.fakeWorld.logs[0];
+    for (let i = 0; i < 150; i++) log?.added.push(log.make(log.length, false, `moved ${i}`));
+  });
+  await tell(page);
+  await expect(page.getByTestId("message").last()).toContainText("moved 149");
+  await expect(page.getByTestId("message").last()).toBeInViewport();
+});
+
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds nothing serious (${colorScheme}), and nothing is cut off`, async ({ page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

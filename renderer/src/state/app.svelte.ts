@@ -35,6 +35,8 @@ export class App {
   readonly #watchers = new Set<(event: ClientEvent) => void>();
   readonly notifications: PageNotifications | null;
   readonly attention: Attention;
+  /** History is coming from another device. */
+  #receiving = false;
   connection = $state.raw(notYetKnown);
   /** The local host is gone; only the browser host can lose it. */
   hostLost = $state(false);
@@ -219,6 +221,9 @@ export class App {
         this.conversations.changed(data);
         if (data.unread === 0) this.notifications?.withdraw(data.conversationId);
         break;
+      case "transfer.changed":
+        this.#transferred(data.transfers.some(({ direction }) => direction === "receiving"));
+        break;
       case "presence.changed":
         this.presence.changed(data);
         break;
@@ -240,6 +245,12 @@ export class App {
         this.composer?.forget(data.messageId);
         break;
     }
+  }
+
+  /** What came in bulk was not told message by message. */
+  #transferred(receiving: boolean): void {
+    if (this.#receiving && !receiving && this.window?.atEnd) void this.window.openNewest();
+    this.#receiving = receiving;
   }
 
   #learnPresence(id: ConversationId, members: readonly { readonly handle: string }[]): void {
