@@ -9,6 +9,7 @@ import { membershipWrites } from "./membership.js";
 import { moveMember } from "./receipts.js";
 import {
   type ConversationRow,
+  type DraftRow,
   draftRow,
   flagRow,
   keys,
@@ -147,10 +148,18 @@ export const forgetStamp = (core: Core): Change<void> => ({
   },
 });
 
+/** After the writing that it follows and before any later one: what no other device was told yet. */
+const UNTOLD = "*";
+
+export const isUntold = ({ writing }: DraftRow): boolean => writing.endsWith(UNTOLD);
+
+const untold = (draft: DraftRow | null): string =>
+  draft && isUntold(draft) ? draft.writing : `${draft?.writing ?? ""}${UNTOLD}`;
+
 /** What is typed, on this device; the other devices are told when typing pauses. */
 export function setDraft(core: Core, conversationId: ConversationId, text: string): Change<void> {
   const conversation = core.state.conversation(conversationId);
-  const row = { writing: conversation.draft?.writing ?? "", text };
+  const row = { writing: untold(conversation.draft), text };
   return {
     writes: [{ type: "put", key: keys.draft(conversationId), value: draftRow.encode(row) }],
     apply() {

@@ -4,6 +4,7 @@ import type { ConversationId } from "../../shared/ids.js";
 import type { Timer } from "../../shared/runtime.js";
 import type { Body } from "./content.js";
 import type { Core } from "./core.js";
+import { isUntold } from "./directory.js";
 
 const PAUSE_MS = 2_000;
 /** Seconds that the relay keeps a draft for devices that are not there. */
@@ -17,6 +18,10 @@ export class Drafts {
   constructor(core: Core, queue: (body: Body, ttl: number) => Promise<void>) {
     this.#core = core;
     this.#queue = queue;
+    // What was typed just before the last process ended.
+    for (const { row, draft } of core.state.conversations.values()) {
+      if (draft && isUntold(draft)) this.changed(row.conversationId);
+    }
   }
 
   changed(conversationId: ConversationId): void {

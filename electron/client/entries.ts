@@ -39,7 +39,7 @@ export async function addOwn(
     payload: encodeContent({ clock, sentAt: at, body }),
   });
   const revision = new Revision(core, conversation);
-  revision.row = { ...revision.row, nextN: n + 1, accepted: true };
+  revision.row = { ...revision.row, nextN: n + 1 };
   await revision.add(entry);
   return {
     writes: [...revision.writes, { type: "put", key: keys.clock, value: clockRow.encode(clock) }],

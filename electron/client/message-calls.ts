@@ -87,14 +87,21 @@ export class MessageCalls {
    * Queues an entry of one's own.
    * @throws DovetailError `not_a_member`, `blocked`.
    */
-  async queue(conversation: Conversation, body: Body, ttl = 0): Promise<MessageId> {
+  async queue(
+    conversation: Conversation,
+    body: Body | (() => Promise<Body>),
+    ttl = 0,
+  ): Promise<MessageId> {
     const { state, journal } = this.#core;
     const { row } = conversation;
     if (!state.own(row)) throw new DovetailError("not_a_member");
     if (row.kind === "direct" && state.others(row).some((user) => state.isBlocked(user))) {
       throw new DovetailError("blocked");
     }
-    const origin = await journal.run(() => addOwn(this.#core, row.conversationId, body, ttl));
+    // What has to be looked up is looked up in its turn, so that nothing said later overtakes it.
+    const origin = await journal.run(async () =>
+      addOwn(this.#core, row.conversationId, typeof body === "function" ? await body() : body, ttl),
+    );
     this.#engine()?.queued(conversation);
     return messageIdOf(row.conversationId, origin);
   }
@@ -117,10 +124,12 @@ export class MessageCalls {
     void this.#core.state.self;
     const conversation = this.#core.state.conversation(conversationId);
     const ttl = conversation.timer?.seconds ?? 0;
-    const reply = replyTo === undefined ? null : await this.#quote(conversationId, replyTo);
-    const body: Body = reply
-      ? { type: "message", text, reply, forwarded: false }
-      : { type: "text", text };
+    const answer = async (to: MessageId): Promise<Body> => {
+      const reply = await this.#quote(conversationId, to);
+      return { type: "message", text, reply, forwarded: false };
+    };
+    const body: Body | (() => Promise<Body>) =
+      replyTo === undefined ? { type: "text", text } : () => answer(replyTo);
     return { messageId: await this.queue(conversation, body, ttl) };
   }
 

@@ -5,22 +5,22 @@
 import { messageIdOf } from "../../shared/ids.js";
 import type { Body } from "./content.js";
 import { announce, type Core } from "./core.js";
-import type { Effect } from "./registers.js";
+import type { Effect, Pending } from "./registers.js";
 import { blocksRow, draftRow, emptyRow, flagRow, keys, starRow } from "./rows.js";
 
 /** Null where the entry says nothing of this kind, or something newer was said. */
-export async function personal(core: Core, body: Body, writing: string): Promise<Effect | null> {
+export function personal(core: Core, pending: Pending, body: Body, writing: string): Effect | null {
   switch (body.type) {
     case "draft":
-      return drafted(core, body, writing);
+      return drafted(core, pending, body, writing);
     case "flag":
-      return flagged(core, body, writing);
+      return flagged(core, pending, body, writing);
     case "star":
-      return starred(core, body, writing);
+      return starred(core, pending, body, writing);
     case "hide":
       return hidden(core, body);
     case "block":
-      return blocked(core, body, writing);
+      return blocked(core, pending, body, writing);
     default:
       return null;
   }
@@ -28,12 +28,13 @@ export async function personal(core: Core, body: Body, writing: string): Promise
 
 type Of<T extends Body["type"]> = Extract<Body, { type: T }>;
 
-function drafted(core: Core, body: Of<"draft">, writing: string): Effect | null {
+function drafted(core: Core, pending: Pending, body: Of<"draft">, writing: string): Effect | null {
+  const key = keys.draft(body.conversationId);
   const conversation = core.state.conversations.get(body.conversationId);
-  const draft = conversation?.draft;
+  const draft = pending.get(key, conversation?.draft);
   if (draft && draft.writing >= writing) return null;
   const row = { writing, text: body.text };
-  const key = keys.draft(body.conversationId);
+  pending.set(key, row);
   return {
     writes: [{ type: "put", key, value: draftRow.encode(row) }],
     apply() {
@@ -46,13 +47,15 @@ function drafted(core: Core, body: Of<"draft">, writing: string): Effect | null 
   };
 }
 
-function flagged(core: Core, body: Of<"flag">, writing: string): Effect | null {
+function flagged(core: Core, pending: Pending, body: Of<"flag">, writing: string): Effect | null {
   const { conversationId, flag, value } = body;
-  const known = core.state.conversations.get(conversationId)?.flags.get(flag);
+  const key = keys.flag(conversationId, flag);
+  const known = pending.get(key, core.state.conversations.get(conversationId)?.flags.get(flag));
   if (known && known.writing >= writing) return null;
   const row = { writing, value };
+  pending.set(key, row);
   return {
-    writes: [{ type: "put", key: keys.flag(conversationId, flag), value: flagRow.encode(row) }],
+    writes: [{ type: "put", key, value: flagRow.encode(row) }],
     apply() {
       const now = core.state.conversations.get(conversationId);
       if (!now) return;
@@ -62,13 +65,15 @@ function flagged(core: Core, body: Of<"flag">, writing: string): Effect | null {
   };
 }
 
-function starred(core: Core, body: Of<"star">, writing: string): Effect | null {
+function starred(core: Core, pending: Pending, body: Of<"star">, writing: string): Effect | null {
   const messageId = messageIdOf(body.conversationId, body.target);
-  const known = core.state.stars.get(messageId);
+  const key = keys.star(messageId);
+  const known = pending.get(key, core.state.stars.get(messageId));
   if (known && known.writing >= writing) return null;
   const row = { writing, on: body.on };
+  pending.set(key, row);
   return {
-    writes: [{ type: "put", key: keys.star(messageId), value: starRow.encode(row) }],
+    writes: [{ type: "put", key, value: starRow.encode(row) }],
     apply() {
       core.state.stars.set(messageId, row);
       const conversation = core.state.conversations.get(body.conversationId);
@@ -94,8 +99,9 @@ function hidden(core: Core, body: Of<"hide">): Effect | null {
   };
 }
 
-function blocked(core: Core, body: Of<"block">, writing: string): Effect | null {
-  const before = core.state.blocks.get(body.userId) ?? [];
+function blocked(core: Core, pending: Pending, body: Of<"block">, writing: string): Effect | null {
+  const key = keys.block(body.userId);
+  const before = pending.get(key, core.state.blocks.get(body.userId) ?? []);
   const last = before.at(-1);
   if (last && last.writing >= writing) return null;
   const active = last !== undefined && last.until === null;
@@ -104,8 +110,9 @@ function blocked(core: Core, body: Of<"block">, writing: string): Effect | null 
     ? [...before, { writing, since: body.at, until: null }]
     : [...before.slice(0, -1), { ...(last as NonNullable<typeof last>), writing, until: body.at }];
   const kept = blocks.slice(-1_000);
+  pending.set(key, kept);
   return {
-    writes: [{ type: "put", key: keys.block(body.userId), value: blocksRow.encode(kept) }],
+    writes: [{ type: "put", key, value: blocksRow.encode(kept) }],
     apply() {
       core.state.blocks.set(body.userId, kept);
       core.blockChanged(body.userId);

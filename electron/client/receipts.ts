@@ -21,6 +21,7 @@ import {
   keys,
   logRow,
   MAX_UNREAD,
+  type Marks,
   type MemberRow,
   originRow,
   seqOfKey,
@@ -114,8 +115,10 @@ export async function readUpTo(
     n: number;
     at: number;
     payload: Uint8Array;
+    marks: Marks | null;
   }) =>
     entry.userId !== self &&
+    !entry.marks?.deleted &&
     isWritten(decodeContent(entry.payload, entry.at).body) &&
     !core.state.isHidden(row, entry);
   let unread = tail.filter((entry) => !entry.read && counts(entry)).length;

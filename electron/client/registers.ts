@@ -11,10 +11,25 @@ export interface Effect {
   apply(): void;
 }
 
+/** By row: what a change sets that is not applied yet. Its later entries build on it. */
+export class Pending {
+  readonly #rows = new Map<string, unknown>();
+
+  /** What is set by now; `applied` where this change sets nothing. */
+  get<T>(key: string, applied: T): T {
+    return this.#rows.has(key) ? (this.#rows.get(key) as T) : applied;
+  }
+
+  set(key: string, row: unknown): void {
+    this.#rows.set(key, row);
+  }
+}
+
 /** Null where the entry sets nothing, or something newer is set. */
 export function register(
   core: Core,
   conversation: Conversation,
+  pending: Pending,
   body: Body,
   writing: string,
   /** Whether the author may set what all see. */
@@ -22,15 +37,15 @@ export function register(
 ): Effect | null {
   switch (body.type) {
     case "pin":
-      return pinned(core, conversation, { ...body.target, writing, on: body.on });
+      return pinned(core, conversation, pending, { ...body.target, writing, on: body.on });
     case "timer":
-      return allowed ? timed(conversation, body.seconds, writing) : null;
+      return allowed ? timed(conversation, pending, body.seconds, writing) : null;
     case "profile":
-      return allowed ? named(conversation, body.profile, writing) : null;
+      return allowed ? named(conversation, pending, body.profile, writing) : null;
     case "membership": {
       const effects = [
-        body.profile && named(conversation, body.profile, writing),
-        timed(conversation, body.timer, writing),
+        body.profile && named(conversation, pending, body.profile, writing),
+        timed(conversation, pending, body.timer, writing),
       ].filter((effect) => effect !== null);
       return {
         writes: effects.flatMap((effect) => effect.writes),
@@ -44,10 +59,17 @@ export function register(
   }
 }
 
-function timed(conversation: Conversation, seconds: number, writing: string): Effect | null {
-  if (conversation.timer && conversation.timer.writing >= writing) return null;
-  const row = { writing, seconds };
+function timed(
+  conversation: Conversation,
+  pending: Pending,
+  seconds: number,
+  writing: string,
+): Effect | null {
   const key = keys.timer(conversation.row.conversationId);
+  const known = pending.get(key, conversation.timer);
+  if (known && known.writing >= writing) return null;
+  const row = { writing, seconds };
+  pending.set(key, row);
   return {
     writes: [{ type: "put", key, value: timerRow.encode(row) }],
     apply: () => {
@@ -56,10 +78,17 @@ function timed(conversation: Conversation, seconds: number, writing: string): Ef
   };
 }
 
-function named(conversation: Conversation, profile: Profile, writing: string): Effect | null {
-  if (conversation.profile && conversation.profile.writing >= writing) return null;
-  const row = { writing, ...profile };
+function named(
+  conversation: Conversation,
+  pending: Pending,
+  profile: Profile,
+  writing: string,
+): Effect | null {
   const key = keys.profile(conversation.row.conversationId);
+  const known = pending.get(key, conversation.profile);
+  if (known && known.writing >= writing) return null;
+  const row = { writing, ...profile };
+  pending.set(key, row);
   return {
     writes: [{ type: "put", key, value: profileRow.encode(row) }],
     apply: () => {
@@ -68,12 +97,19 @@ function named(conversation: Conversation, profile: Profile, writing: string): E
   };
 }
 
-function pinned(core: Core, conversation: Conversation, pin: PinRow): Effect | null {
-  const known = conversation.pins.find((each) => sameOrigin(each, pin));
-  if (known && known.writing >= pin.writing) return null;
-  const others = conversation.pins.filter((each) => each !== known);
-  const pins = [...others, pin].sort((a, b) => (a.writing < b.writing ? -1 : 1)).slice(-MAX_PINS);
+function pinned(
+  core: Core,
+  conversation: Conversation,
+  pending: Pending,
+  pin: PinRow,
+): Effect | null {
   const key = keys.pinsOf(conversation.row.conversationId);
+  const before = pending.get(key, conversation.pins);
+  const known = before.find((each) => sameOrigin(each, pin));
+  if (known && known.writing >= pin.writing) return null;
+  const others = before.filter((each) => each !== known);
+  const pins = [...others, pin].sort((a, b) => (a.writing < b.writing ? -1 : 1)).slice(-MAX_PINS);
+  pending.set(key, pins);
   return {
     writes: [{ type: "put", key, value: pinsRow.encode(pins) }],
     apply: () => {

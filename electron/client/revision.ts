@@ -16,7 +16,7 @@ import type { Found, Logged } from "./found.js";
 import { marked, NO_MARKS, writingOf } from "./marks.js";
 import { followed, membershipWrites } from "./membership.js";
 import { personal } from "./personal.js";
-import { register } from "./registers.js";
+import { Pending, register } from "./registers.js";
 import {
   type ConversationRow,
   emptyRow,
@@ -41,6 +41,12 @@ import { messageOf } from "./views.js";
 
 const keyOf = ({ deviceId, n }: Origin): string => `${deviceId}.${n}`;
 
+interface Counted extends Origin {
+  readonly userId: UserId;
+  readonly at: number;
+  readonly marks: Marks | null;
+}
+
 /** An entry, as far as what it changes depends on it. */
 interface Author {
   readonly userId: UserId;
@@ -62,6 +68,7 @@ export class Revision {
   /** Where entries stand that this revision places. */
   readonly #seqs = new Map<string, number>();
   readonly #tails = new Map<string, TailEntry>();
+  readonly #pending = new Pending();
   readonly #quiet: boolean;
   #membersChanged = false;
 
@@ -97,7 +104,8 @@ export class Revision {
     this.#tails.set(keyOf(added), added);
     this.#put(putTail(conversationId, added));
     const own = added.userId === this.#core.state.self.userId;
-    if (!own && this.#counts(added, added.content.body)) this.#unread(1, added.content.body);
+    if (own) this.row = { ...this.row, accepted: true };
+    else if (this.#counts(added, added.content.body)) this.#unread(1, added.content.body);
     if (added.shown) {
       this.row = { ...this.row, activity: Math.max(this.row.activity, added.at) };
     }
@@ -150,12 +158,13 @@ export class Revision {
       this.#put({ type: "put", key, value: emptyRow.encode(new Uint8Array()) });
     }
     const own = entry.userId === state.self.userId;
-    this.#advance(seq, entry, own, pending, content.body, shown);
+    this.#advance(seq, row, own, known, content.body, shown);
     this.#effects.push(() => {
       const now = this.#logged.get(seq) as Logged;
       if (pending) remove(this.#conversation.tail, pending);
       this.#conversation.newest = now.row;
-      if (now.shown) this.#conversation.lastShown = { seq, row: now.row };
+      const visible = now.shown && !state.isHidden(this.row, now.row);
+      if (visible) this.#conversation.lastShown = { seq, row: now.row };
       if (!own) this.#conversation.heardUpTo = seq;
       hlc.see(content.clock);
       if (pending) this.#tell("message.updated", now);
@@ -176,7 +185,8 @@ export class Revision {
     // Read while it stood in the tail: now the cursor can say so.
     const readUpTo = !own && pending?.read && seq > this.row.readUpTo ? seq : this.row.readUpTo;
     const counted = pending ? !own && !pending.read && this.#counts(pending, body) : false;
-    this.row = { ...this.row, upTo: seq, readUpTo };
+    // Whoever wrote here, on whichever device, has taken it.
+    this.row = { ...this.row, upTo: seq, readUpTo, accepted: this.row.accepted || own };
     if (counted) this.#unread(-1, body);
     if (!own && seq > readUpTo && this.#counts(entry, body)) this.#unread(1, body);
     if (shown && !pending) {
@@ -210,8 +220,23 @@ export class Revision {
     this.row = { ...this.row, unread, mentioned: unread > 0 && (this.row.mentioned || named) };
   }
 
-  #counts(entry: Origin & { userId: UserId; at: number }, body: Body): boolean {
-    return isWritten(body) && !this.#core.state.isHidden(this.row, entry);
+  #counts(entry: Counted, body: Body): boolean {
+    const deleted = entry.marks?.deleted ?? false;
+    return isWritten(body) && !deleted && !this.#core.state.isHidden(this.row, entry);
+  }
+
+  /** What was deleted before it was read need not be read any more. */
+  #uncount(found: Found, marks: Marks): void {
+    const { row, body, read } =
+      found.kind === "tail"
+        ? { row: found.entry, body: found.entry.content.body, read: found.entry.read }
+        : {
+            row: found.row,
+            body: decodeContent(found.row.payload, found.row.at).body,
+            read: found.seq <= this.row.readUpTo,
+          };
+    if (read || !marks.deleted || row.userId === this.#core.state.self.userId) return;
+    if (this.#counts(row, body)) this.#unread(-1, body);
   }
 
   #followMembers(entry: LogRow, seq: number): void {
@@ -243,8 +268,8 @@ export class Revision {
     const allowed = this.row.kind !== "group" || !this.row.restricted || (member?.admin ?? false);
     const change =
       this.row.kind === "notes" && author.userId === state.self.userId
-        ? await personal(this.#core, body, writing)
-        : register(this.#core, this.#conversation, body, writing, allowed);
+        ? personal(this.#core, this.#pending, body, writing)
+        : register(this.#core, this.#conversation, this.#pending, body, writing, allowed);
     if (!change) return;
     for (const write of change.writes) this.#put(write);
     this.#effects.push(change.apply);
@@ -261,6 +286,7 @@ export class Revision {
     if (found.kind === "tail") {
       const marks = marked(found.entry.marks ?? NO_MARKS, found.entry.userId, body, by);
       if (marks === (found.entry.marks ?? NO_MARKS)) return true;
+      this.#uncount(found, marks);
       const entry = readTail({ ...found.entry, marks });
       this.#tails.set(keyOf(entry), entry);
       this.#put(putTail(this.row.conversationId, entry));
@@ -272,6 +298,7 @@ export class Revision {
     }
     const marks = marked(found.row.marks ?? NO_MARKS, found.row.userId, body, by);
     if (marks === (found.row.marks ?? NO_MARKS)) return true;
+    this.#uncount(found, marks);
     const payload = marks.deleted ? erased(found.row) : found.row.payload;
     const logged: Logged = { ...found, row: { ...found.row, marks, payload } };
     this.#logged.set(found.seq, logged);
@@ -326,7 +353,12 @@ export class Revision {
     if (this.row.orphans === 0) return marks;
     const prefix = keys.orphans(this.row.conversationId, origin);
     let adopted = marks;
-    for (const { key, value } of await this.#core.ports.store.range(under(prefix))) {
+    const stored = await this.#core.ports.store.range(under(prefix));
+    // Its change may have come just before it.
+    const pending = [...this.#writes.values()].filter(
+      (write) => write.type === "put" && write.key.startsWith(prefix),
+    ) as Extract<Write, { type: "put" }>[];
+    for (const { key, value } of [...stored, ...pending]) {
       const { userId, deviceId, payload, at, read } = tailRow.decode(value);
       const { body, clock } = decodeContent(payload, at);
       const writing = writingOf(clock, deviceId);

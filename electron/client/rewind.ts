@@ -35,7 +35,7 @@ export async function rewind(
   const shown = await store.range(range(keys.shown));
   const stored = [...shown, ...(await store.range(range(keys.quiet)))];
   const last = upTo > 0 ? await logAt(core, conversationId, upTo) : null;
-  const before = await lastShown(store, conversationId, upTo);
+  const before = await lastShown(core.state, store, conversation.row, upTo);
   const self = core.state.self.userId;
   const { readUpTo } = conversation.row;
   // A change of members is the relay's word: where it has taken it back there was none.

@@ -179,7 +179,7 @@ export class ClientState {
           ? ((await store.get(keys.shown(id, upTo))) ?? (await store.get(keys.quiet(id, upTo))))
           : undefined;
       if (newest) conversation.newest = logRow.decode(newest);
-      conversation.lastShown = await lastShown(store, id, upTo);
+      conversation.lastShown = await lastShown(this, store, conversation.row, upTo);
       this.conversations.set(id, conversation);
     }
     const each = async (
@@ -264,19 +264,21 @@ export class ClientState {
   }
 }
 
-/** The last entry that is shown, up to that place of the log. */
+/** The last entry that this user is shown, up to that place of the log. */
 export async function lastShown(
+  state: ClientState,
   store: KeyValue,
-  id: ConversationId,
+  row: ConversationRow,
   upTo: number,
 ): Promise<Conversation["lastShown"]> {
-  const [last] = await store.range({
-    from: keys.shown(id, 0),
-    to: keys.shown(id, upTo + 1),
-    reverse: true,
-    limit: 1,
-  });
-  return last ? { seq: seqOfKey(last.key), row: logRow.decode(last.value) } : null;
+  const from = keys.shown(row.conversationId, 0);
+  for (let to = keys.shown(row.conversationId, upTo + 1); ; ) {
+    const [last] = await store.range({ from, to, reverse: true, limit: 1 });
+    if (!last) return null;
+    const found = { seq: seqOfKey(last.key), row: logRow.decode(last.value) };
+    if (!state.isHidden(row, found.row)) return found;
+    to = last.key;
+  }
 }
 
 export const sameOrigin = (a: Origin, b: Origin): boolean =>
