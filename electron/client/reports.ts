@@ -55,7 +55,8 @@ export class Reports {
     const { state } = this.#core;
     const { row, heardUpTo } = state.conversation(id);
     const told = row.members.find((member) => member.userId === state.self.userId);
-    if (!told || state.others(row).length === 0) return null;
+    // In a group that all others have left there is still to be read what they said.
+    if (!told || (row.kind !== "group" && state.others(row).length === 0)) return null;
     const readUpTo = Math.min(row.readUpTo, row.upTo);
     if (heardUpTo <= told.deliveredUpTo && readUpTo <= told.readUpTo) return null;
     return { deliveredUpTo: row.upTo, readUpTo };
