@@ -443,6 +443,8 @@ export const relayFrames = frameFamily({
   linking: [47, { proof: fixed(HASH_BYTES), deviceName: name, publicKey: fixed(PUBLIC_KEY_BYTES) }],
   /** The own devices changed. */
   devicesChanged: [48, {}],
+  /** A device of somebody whose presence is watched was taken out of its account: have nothing to do with it. */
+  deviceRemoved: [51, { userId, deviceId }],
   signal: [46, { userId, deviceId, payload: bytes(MAX_SIGNAL_BYTES) }],
   /**
    * Of all connected own devices, the receiver too, in the relay's time. One that has been alone since

@@ -71,7 +71,8 @@ const bodies = frameFamily({
   react: [4, { target, emoji: text(MAX_EMOJI_BYTES) }],
   pin: [5, { target, on: bool }],
   timer: [6, { seconds: uint(0xffff_ffff) }],
-  profile: [7, { profile }],
+  /** All of it, and which part is another one than before. */
+  profile: [7, { profile, changed: oneOf("name", "description", "picture") }],
   /** With a change of members: what those who are added could not know. */
   membership: [8, { profile: optional(profile), timer: uint(0xffff_ffff) }],
   /** Stands where an own entry disappeared before it could be sent. */

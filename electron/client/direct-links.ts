@@ -37,6 +37,8 @@ export class DirectLinks {
   readonly #pauses = new Map<DeviceId, Pause>();
   #iceServers: readonly IceServer[] = [];
   #enabled: boolean;
+  /** Taken out of their accounts. */
+  readonly #refused = new Set<DeviceId>();
   readonly #welcome: (user: UserId) => boolean;
 
   constructor(
@@ -88,6 +90,7 @@ export class DirectLinks {
   /** Begins to connect unless there is a channel, or a recent failure says that it is of no use. */
   want(peer: DirectPeer): void {
     if (!this.enabled || this.#links.has(peer.deviceId) || this.#links.size >= MAX_LINKS) return;
+    if (this.#refused.has(peer.deviceId)) return;
     const pause = this.#pauses.get(peer.deviceId);
     if (pause && this.#ports.clock.monotonic() < pause.until) return;
     this.#start(peer, this.#ports.random.bytes(SESSION_BYTES), true);
@@ -114,6 +117,12 @@ export class DirectLinks {
     link.signal(signal);
   }
 
+  /** From now on, for as long as this process lives: the relay lets it in nowhere either. */
+  refuse(device: DeviceId): void {
+    this.#refused.add(device);
+    this.#links.get(device)?.close("unwanted");
+  }
+
   /** To one user: they are not wanted any more. */
   closeAll(user: UserId): void {
     for (const link of this.all) if (link.peer.userId === user) link.close("unwanted");
@@ -128,7 +137,8 @@ export class DirectLinks {
     if (known && sameBytes(known.session, signal.session)) return known;
     if (signal.kind !== "offer" || signal.index !== 0) return null;
     const room = known !== undefined || this.#links.size < MAX_LINKS;
-    if (!this.enabled || !room || !this.#welcome(from.userId)) {
+    const welcome = this.#welcome(from.userId) && !this.#refused.has(from.deviceId);
+    if (!this.enabled || !room || !welcome) {
       this.#send(from.deviceId, { ...signal, kind: "refuse", data: new Uint8Array() });
       return null;
     }

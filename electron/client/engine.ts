@@ -133,6 +133,7 @@ export class Engine {
     } else if (frame.type === "typing") {
       this.typing.hear(frame.conversationId, frame.userId, frame.active);
     } else if (frame.type === "attention") this.attention.hear(frame.devices);
+    else if (frame.type === "deviceRemoved") this.links.refuse(frame.deviceId);
     else if (frame.type === "linking") void this.devices.linking(frame);
     else if (frame.type === "devicesChanged") void this.devices.announce();
     else this.#sync.push(frame);

@@ -204,8 +204,12 @@ export class GroupCalls {
     if (!own) throw new DovetailError("not_a_member");
     if (conversation.row.restricted && !own.admin) throw new DovetailError("not_allowed");
     const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-    const profile = { ...profileOf(conversation), ...Object.fromEntries(given) };
-    await this.#parts.queue(conversation, { type: "profile", profile });
+    const before = profileOf(conversation);
+    const profile = { ...before, ...Object.fromEntries(given) };
+    for (const changed of ["name", "description", "picture"] as const) {
+      if (changes[changed] === undefined || changes[changed] === before[changed]) continue;
+      await this.#parts.queue(conversation, { type: "profile", profile, changed });
+    }
   }
 
   async #createInvite({

@@ -14,7 +14,10 @@ export function noticeOf(
   found: Found,
 ): Notice | null {
   if (body.type === "timer") return { type: "timer", seconds: body.seconds };
-  if (body.type === "profile") return { type: "renamed", name: body.profile.name };
+  if (body.type === "profile") {
+    if (body.changed === "name") return { type: "renamed", name: body.profile.name };
+    return { type: body.changed === "description" ? "described" : "pictured" };
+  }
   const membership = found.kind === "log" ? found.row.membership : null;
   if (!membership) return null;
   const { epoch, adds, removes, promotes, demotes, restricted } = membership;

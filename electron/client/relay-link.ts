@@ -33,7 +33,8 @@ export type Push = Extract<
       | "attention"
       | "signal"
       | "linking"
-      | "devicesChanged";
+      | "devicesChanged"
+      | "deviceRemoved";
   }
 >;
 

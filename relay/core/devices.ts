@@ -7,6 +7,7 @@ import type { Connections, Peer } from "./connections.js";
 import type { PairingBoard } from "./pairing.js";
 import type { People } from "./people.js";
 import type { Device, Directory } from "./ports.js";
+import type { PresenceBoard } from "./presence.js";
 import type { WriteHealth } from "./write-health.js";
 
 export interface DevicesContext {
@@ -17,6 +18,7 @@ export interface DevicesContext {
   readonly health: WriteHealth;
   readonly clock: Clock;
   readonly crypto: Crypto;
+  readonly presence: PresenceBoard;
 }
 
 type DeviceList = Extract<RelayFrame, { type: "devices" }>["devices"];
@@ -92,12 +94,13 @@ export async function removeDevice(
   peer: Peer,
   deviceId: DeviceId,
 ): Promise<void> {
-  const { directory, people, connections, health } = context;
+  const { directory, people, connections, health, presence } = context;
   if (!(await health.write(() => directory.removeDevice(peer.userId, deviceId)))) {
     throw new DovetailError("not_found", "The account has no such device.");
   }
   people.forget(deviceId);
   connections.get(peer.userId, deviceId)?.removed();
+  presence.deviceRemoved(peer.userId, deviceId);
   tellDevices(connections, peer);
 }
 

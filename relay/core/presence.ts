@@ -89,6 +89,12 @@ export class PresenceBoard {
     }
   }
 
+  /** Those who may have a direct channel to a device that is none of its user's any more. */
+  deviceRemoved(userId: UserId, deviceId: DeviceId): void {
+    const frame = relayFrames.encode({ type: "deviceRemoved", userId, deviceId });
+    for (const watcher of this.#watchers.get(userId) ?? []) watcher.send(frame);
+  }
+
   arrived(peer: Peer): void {
     this.#tell({
       userId: peer.userId,

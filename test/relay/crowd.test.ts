@@ -45,7 +45,7 @@ describe("a group as large as one may be", () => {
     expect(await rowsOf(club)).toBeLessThanOrEqual(few);
     expect(world.counts.get("fanOut")).toBe(fanOut + MAX_GROUP_MEMBERS - 1);
     expect((await bob.page(club, 1)) as object).toMatchObject({ head: 2 });
-  });
+  }, 60_000);
 });
 
 describe("somebody who comes back", () => {

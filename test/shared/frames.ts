@@ -262,4 +262,5 @@ export const relayFrame = {
     publicKey: exactly(PUBLIC_KEY_BYTES),
   }),
   devicesChanged: frame("devicesChanged"),
+  deviceRemoved: frame("deviceRemoved", { userId, deviceId }),
 };
