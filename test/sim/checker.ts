@@ -102,8 +102,8 @@ export class Checker {
   /** What has to be so at any moment. */
   async look(device: Device, conversationId: ConversationId): Promise<void> {
     this.#cursorsAdvance();
-    const list = await this.#world.ask(device, "messages.list", { conversationId, limit: 500 });
-    for (const fault of orderFaults(list)) this.#world.violate(`${device.name}: ${fault}`);
+    const list = await device.client?.call("messages.list", { conversationId, limit: 500 });
+    for (const fault of orderFaults(list ?? [])) this.#world.violate(`${device.name}: ${fault}`);
   }
 
   #cursorsAdvance(): void {
