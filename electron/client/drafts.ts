@@ -7,6 +7,8 @@ import type { Core } from "./core.js";
 import { isUntold } from "./directory.js";
 
 const PAUSE_MS = 2_000;
+/** After a failure, as of a full disk. */
+const AGAIN_MS = 30_000;
 /** Seconds that the relay keeps a draft for devices that are not there. */
 const DRAFT_TTL = 30 * 86_400;
 
@@ -14,6 +16,7 @@ export class Drafts {
   readonly #core: Core;
   readonly #queue: (body: Body, ttl: number) => Promise<void>;
   readonly #timers = new Map<ConversationId, Timer>();
+  #closed = false;
 
   constructor(core: Core, queue: (body: Body, ttl: number) => Promise<void>) {
     this.#core = core;
@@ -25,19 +28,27 @@ export class Drafts {
   }
 
   changed(conversationId: ConversationId): void {
+    this.#tell(conversationId, PAUSE_MS);
+  }
+
+  #tell(conversationId: ConversationId, delayMs: number): void {
     this.#timers.get(conversationId)?.cancel();
-    const timer = this.#core.ports.clock.after(PAUSE_MS, () => {
+    const timer = this.#core.ports.clock.after(delayMs, () => {
       this.#timers.delete(conversationId);
       const text = this.#core.state.conversations.get(conversationId)?.draft?.text ?? "";
       this.#queue({ type: "draft", conversationId, text }, DRAFT_TTL).catch((error: unknown) => {
         const { code } = DovetailError.from(error);
         this.#core.ports.log.info("a draft stays on this device", { code });
+        if (!this.#closed && !this.#timers.has(conversationId)) {
+          this.#tell(conversationId, AGAIN_MS);
+        }
       });
     });
     this.#timers.set(conversationId, timer);
   }
 
   close(): void {
+    this.#closed = true;
     for (const timer of this.#timers.values()) timer.cancel();
   }
 }
