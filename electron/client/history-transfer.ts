@@ -22,6 +22,8 @@ export const BULK = 300;
 const LOOK_MS = 50;
 /** How long a page may take before the device is taken for gone. */
 const PAGE_MS = 8_000;
+/** Pages that may wait to be stored: each is asked for when the one before it has come. */
+const WINDOW = 4;
 /** Bytes of payload in one page, which leaves room for what stands beside it. */
 const PAGE_BYTES = MAX_DIRECT_FRAME_BYTES / 2;
 /** What an entry takes besides its payload, at the most but for a change of members. */
@@ -75,21 +77,28 @@ export class HistoryTransfer {
     const begin = await this.#begin(id, conversation.row.upTo + 1);
     if (!begin) return;
     const { link } = begin;
-    let page: Page | null = begin.page;
-    while (current() && page) {
-      const last = page.entries.at(-1);
-      if (!last) break;
-      // Asked for while this one is being stored.
-      const next = this.#ask(link, id, last.seq + 1);
-      const before = conversation.row.upTo;
+    const after = async (earlier: Promise<Page | null>): Promise<Page | null> => {
+      const last = (await earlier)?.entries.at(-1);
+      return last && current() ? this.#ask(link, id, last.seq + 1) : null;
+    };
+    let newest: Promise<Page | null> = Promise.resolve(begin.page);
+    const ahead = [newest];
+    while (current()) {
+      // They come while those before them are being stored.
+      while (ahead.length <= WINDOW) {
+        newest = after(newest);
+        ahead.push(newest);
+      }
+      const page = await ahead.shift();
+      if (!page || page.entries.length === 0) break;
       const { first, entries } = page;
+      const before = conversation.row.upTo;
       const quiet = this.#expected > BULK;
       await this.#core.journal.run(() => skipTo(this.#core, id, first - 1));
       await this.#core.journal.run(() => addSequenced(this.#core, id, entries, { quiet }));
       if (conversation.row.upTo === before) break;
       this.#received += entries.length;
       this.#moved("receiving", link, this.#received, this.#expected);
-      page = await next;
     }
     this.#progress.ended("receiving", link.peer.deviceId, 0);
   }
