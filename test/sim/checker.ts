@@ -1,28 +1,33 @@
 /** The promises of ARCHITECTURE.md, checked while the world runs and when it has come to rest. */
 import type { Client } from "../../electron/client/index.js";
-import { keys as clientKeys } from "../../electron/client/rows.js";
+import { keys as clientKeys, conversationRow } from "../../electron/client/rows.js";
 import { keys as relayKeys, rows as relayRows } from "../../relay/store/rows.js";
-import type { Message, MessageState } from "../../shared/client-api.js";
+import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
 import { type ConversationId, type MessageId, parseMessageId } from "../../shared/ids.js";
-import { fromSortable, under } from "../../shared/key-value.js";
+import { under } from "../../shared/key-value.js";
+import { Gathering } from "./gathering.js";
 import type { Device } from "./machine.js";
 import type { MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
 import {
   brief,
   holeFaults,
-  type LogPlace,
   logFaults,
   orderFaults,
-  placeOf,
   RANK,
   readFaults,
   receiptFaults,
   sentFaults,
   summaryFaults,
-  writtenBy,
 } from "./promises.js";
+import { epochFaults, groupRow, readLog, tableFaults } from "./relay-log.js";
+import { groupFaults, ownFaults, type Seen, viewFaults, wishFaults } from "./views.js";
 import type { World } from "./world.js";
+
+interface Summary {
+  readonly device: Device;
+  readonly summary: Conversation;
+}
 
 /** Messages of one page of history. */
 const PAGE = 100;
@@ -51,7 +56,7 @@ export class Checker {
     });
     world.whenRemoved((device) => {
       const ids = [...world.conversations.keys()];
-      this.#ends.set(device, new Map(ids.map((id) => [id, this.#log(id).length])));
+      this.#ends.set(device, new Map(ids.map((id) => [id, readLog(world.relay.disk, id).length])));
     });
   }
 
@@ -68,7 +73,9 @@ export class Checker {
     const states = this.#states.get(device.life) ?? new Map<MessageId, MessageState>();
     this.#states.set(device.life, states);
     const last = states.get(messageId);
-    if (last && RANK[last] > RANK[state]) {
+    // In a group somebody may come who has not got it yet.
+    const isGroup = this.#world.groups.has(conversationId);
+    if (last && RANK[last] > RANK[state] && !isGroup) {
       this.#world.violate(`${who} went from ${last} back to ${state}`);
     }
     states.set(messageId, state);
@@ -102,8 +109,8 @@ export class Checker {
   /** What has to be so at any moment. */
   async look(device: Device, conversationId: ConversationId): Promise<void> {
     this.#cursorsAdvance();
-    const list = await device.client?.call("messages.list", { conversationId, limit: 500 });
-    for (const fault of orderFaults(list ?? [])) this.#world.violate(`${device.name}: ${fault}`);
+    const list = await this.#world.ask(device, "messages.list", { conversationId, limit: 500 });
+    for (const fault of orderFaults(list)) this.#world.violate(`${device.name}: ${fault}`);
   }
 
   #cursorsAdvance(): void {
@@ -124,67 +131,100 @@ export class Checker {
     }
   }
 
-  /** The relay's log as it is on the platter. */
-  #log(id: ConversationId): LogPlace[] {
-    return this.#world.relay.disk
-      .certain(under(relayKeys.entry(id, 0).slice(0, -11)))
-      .map(({ key, value }) =>
-        placeOf(id, {
-          seq: fromSortable(key.slice(key.lastIndexOf("/") + 1)),
-          ...relayRows.entry.decode(key, value),
-        }),
-      );
-  }
-
   /** What has to be so when nothing happens any more; empty when all is well. */
   async faults(): Promise<string[]> {
     this.#cursorsAdvance();
     const faults: string[] = [];
-    for (const [id, handles] of this.#world.conversations) {
-      const members = this.#world.devicesOf(handles);
-      const log = this.#log(id);
-      if (!members.some(({ opened }) => opened.has(id)) && log.length === 0) continue;
-      const lists = new Map<Device, readonly Message[]>();
-      for (const device of members) {
-        const { client, name } = device;
-        if (!client) faults.push(`${name} is not there`);
-        else {
-          const list = await historyOf(client, id).catch(() => null);
-          if (list) lists.set(device, list);
-          else faults.push(`${name} does not know the conversation`);
-        }
+    const summaries: Summary[] = [];
+    for (const id of this.#world.conversations.keys()) {
+      const talk = new Gathering(this.#world, id);
+      const opened = talk.devices.some((device) => device.opened.has(id));
+      if (!opened && talk.log.length === 0) continue;
+      const seen: (Seen & Summary)[] = [];
+      for (const device of talk.devices) {
+        const there = await look(talk, device);
+        if (typeof there === "string") faults.push(`${device.name} ${there}`);
+        else seen.push(there);
       }
-      for (const [device, list] of lists) {
-        const found = [
-          ...logFaults(list, log, { alone: handles.length === 1 }),
-          ...sentFaults(device, id, writtenBy(device.deviceId, list)),
-          ...readFaults(device, list),
-          ...receiptFaults(device, list, lists),
-          ...(await againstSummary(device, id, list)),
-        ];
-        faults.push(...found.map((fault) => `${device.name}: ${fault}`));
+      for (const each of seen) {
+        const found = this.#historyFaults(talk, each, seen);
+        faults.push(...found.map((fault) => `${each.device.name}: ${fault}`));
       }
-      faults.push(...holeFaults(log), ...this.#strangers(id, log));
+      faults.push(...holeFaults(talk.log), ...this.#strangers(talk), ...remains(talk));
+      faults.push(...viewFaults(seen));
+      if (talk.isGroup) faults.push(...(await this.#groupFaults(talk, seen)));
+      summaries.push(...seen);
     }
+    faults.push(...ownFaults(this.#world.memory, summaries));
     for (const device of this.#ends.keys()) faults.push(...(await this.#removedFaults(device)));
     return faults;
   }
 
+  #historyFaults(talk: Gathering, seen: Seen & Summary, all: readonly Seen[]): string[] {
+    const { device, summary } = seen;
+    const list = talk.placed(device, seen.list);
+    const log = talk.visible(device, list);
+    const witness = { handle: device.handle, read: device.read, sent: talk.asked(device) };
+    return [
+      ...logFaults(list, log, { alone: talk.isAlone(device) }),
+      ...sentFaults(witness, talk.id, talk.written(device, seen.list)),
+      ...readFaults(device, list),
+      ...receiptFaults(device, talk.kept(device, list), talk.readers(device, all)),
+      ...summaryFaults(summary, seen.list),
+      ...wishFaults(this.#world.memory, { ...seen, list }, talk.steady(device)),
+    ];
+  }
+
+  /** Members, roles and what the group is called: with all alike, and as the relay has them. */
+  async #groupFaults(talk: Gathering, seen: readonly (Seen & Summary)[]): Promise<string[]> {
+    const { disk } = this.#world.relay;
+    const faults = [...epochFaults(talk.log), ...tableFaults(disk, talk.id, talk.log)].map(
+      (fault) => `the group ${fault}`,
+    );
+    const row = groupRow(disk, talk.id);
+    const members = row?.members.map(({ userId, admin }) =>
+      withRole(this.#world.handleOf(userId), admin),
+    );
+    const views: Summary[] = [];
+    for (const { device, summary } of seen) {
+      if (!talk.isMember(device)) {
+        if (summary.role !== "none") faults.push(`${device.name} believes to be in the group`);
+        continue;
+      }
+      const listed = await device.client?.call("groups.members", { conversationId: talk.id });
+      const told = listed?.map(({ handle, admin }) => withRole(handle, admin)) ?? [];
+      if (told.join() !== members?.join()) {
+        faults.push(`${device.name} has the members ${told}, the relay ${members}`);
+      }
+      const key = clientKeys.conversation(talk.id);
+      const [stored] = device.disk.present({ from: key, to: `${key}\0` });
+      const { epoch, restricted } = conversationRow.decode(stored?.value ?? new Uint8Array());
+      if (epoch !== row?.epoch || restricted !== row.restricted) {
+        faults.push(`${device.name} is in epoch ${epoch}, the relay in ${row?.epoch}`);
+      }
+      views.push({ device, summary });
+    }
+    return [...faults, ...groupFaults(views)];
+  }
+
   /** Each entry was written by a device that was asked to; nothing that was told to be safe is lost. */
-  #strangers(id: ConversationId, log: readonly LogPlace[]): string[] {
+  #strangers(talk: Gathering): string[] {
     const faults: string[] = [];
     const all = [...this.#world.devices, ...this.#world.outside];
     const known = new Set<string>(all.map(({ deviceId }) => deviceId));
-    for (const { messageId } of log) {
+    for (const { messageId } of talk.log) {
       if (!known.has(parseMessageId(messageId)?.origin.deviceId ?? "")) {
         faults.push(`nobody wrote ${messageId}`);
       }
     }
-    const logged = new Set(log.map(({ messageId }) => messageId));
-    for (const { name, safe } of all) {
-      for (const messageId of safe) {
-        const lost = parseMessageId(messageId)?.conversationId === id && !logged.has(messageId);
-        if (lost) faults.push(`${name}'s ${messageId} was acknowledged and is lost`);
+    const logged = new Set(talk.log.map(({ messageId }) => messageId));
+    for (const device of all) {
+      // Whoever is out of the group keeps it, and so do those who have it directly.
+      if (!talk.isMember(device)) continue;
+      for (const messageId of device.safe) {
+        const lost =
+          parseMessageId(messageId)?.conversationId === talk.id && !logged.has(messageId);
+        if (lost) faults.push(`${device.name}'s ${messageId} was acknowledged and is lost`);
       }
     }
     return faults;
@@ -209,12 +249,31 @@ async function historyOf(client: Client, conversationId: ConversationId): Promis
   }
 }
 
-/** What the list of conversations says of it. */
-async function againstSummary(
-  { client }: Device,
-  id: ConversationId,
-  list: readonly Message[],
-): Promise<string[]> {
-  const summary = await client?.call("conversations.get", { conversationId: id });
-  return summary ? summaryFaults(summary, list) : ["went away"];
+async function look(talk: Gathering, device: Device): Promise<(Seen & Summary) | string> {
+  const { client } = device;
+  if (!client) return "is not there";
+  try {
+    const list = await historyOf(client, talk.id);
+    const summary = await client.call("conversations.get", { conversationId: talk.id });
+    return { device, list, summary, since: talk.since(device) };
+  } catch {
+    return "does not know the conversation";
+  }
 }
+
+/** What disappeared is on no disk. */
+function remains(talk: Gathering): string[] {
+  const faults: string[] = [];
+  for (const { seq, payload } of talk.gone) {
+    if (payload.length > 0) faults.push(`the relay keeps ${seq}, whose time is up`);
+    for (const { disk, name } of talk.devices) {
+      const at = clientKeys.shown(talk.id, seq);
+      if (disk.present({ from: at, to: `${at}\0` }).length > 0) {
+        faults.push(`${name} keeps ${seq}, whose time is up`);
+      }
+    }
+  }
+  return faults;
+}
+
+const withRole = (handle: string, admin: boolean): string => (admin ? `${handle}*` : handle);

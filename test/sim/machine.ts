@@ -1,5 +1,6 @@
 /** What outlives a process: its disk, its clock, and what its user remembers. */
 import type { Client } from "../../electron/client/index.js";
+import type { Conversation } from "../../shared/client-api.js";
 import type { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, MessageId, UserId } from "../../shared/ids.js";
 import { FakeKeys } from "./fake-crypto.js";
@@ -44,6 +45,8 @@ export class Device extends Machine {
   readonly sent: Sent[] = [];
   /** Conversations whose opening was acknowledged to it. */
   readonly opened = new Set<ConversationId>();
+  /** What its user is in the groups that it was told of. */
+  readonly roles = new Map<ConversationId, Conversation["role"]>();
   /** Messages whose reading was. */
   readonly read = new Set<MessageId>();
   /** Own messages that it was told somebody else has. */

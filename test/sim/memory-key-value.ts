@@ -163,6 +163,11 @@ export class MemoryDisk {
     return this.#platter.range(range);
   }
 
+  /** Rows as the process that has it open finds them, whether or not they would survive. */
+  present(range: Range): readonly { readonly key: string; readonly value: Uint8Array }[] {
+    return this.#memory.range(range);
+  }
+
   /** One batch after another, as LevelDB's single log file takes them. */
   #work(): void {
     const next = this.#queue[0];

@@ -163,8 +163,10 @@ export function receiptFaults(device: Witness, list: readonly Message[], shown: 
     const others = concerned.filter(({ handle }) => handle !== device.handle);
     const isRead = state === "read";
     const differs = same.some(({ read }) => read.get(messageId) !== isRead);
-    const readByAll = others.length > 0 && others.every(({ read }) => read.get(messageId));
-    if (differs || (mine && readByAll !== isRead)) {
+    const readByAll = others.every(({ read }) => read.get(messageId));
+    // Of what nobody has kept it cannot be told.
+    const told = mine && others.length > 0;
+    if (differs || (told && readByAll !== isRead)) {
       faults.push(`${brief(text)} is ${state}, which other devices see otherwise`);
     }
   }
@@ -181,7 +183,7 @@ export const readFaults = ({ read }: Witness, list: readonly Message[]): string[
 export function summaryFaults(summary: Conversation, list: readonly Message[]): string[] {
   const faults: string[] = [];
   const unread = list.filter(
-    ({ mine, notice, state }) => !mine && !notice && state !== "read",
+    ({ mine, notice, deleted, state }) => !mine && !notice && !deleted && state !== "read",
   ).length;
   if (summary.unread !== Math.min(unread, MAX_UNREAD)) {
     faults.push(`counts ${summary.unread} unread of ${unread}`);

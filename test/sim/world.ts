@@ -2,13 +2,25 @@
 import { Client } from "../../electron/client/index.js";
 import { Relay } from "../../relay/core/relay.js";
 import { KvRelayStore } from "../../relay/store/kv-relay-store.js";
-import type { ClientEvent } from "../../shared/client-api.js";
+import type {
+  ClientEvent,
+  Conversation,
+  Method,
+  Params,
+  Results,
+} from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
-import { type ConversationId, directConversationId, type UserId } from "../../shared/ids.js";
+import {
+  type ConversationId,
+  directConversationId,
+  type MessageId,
+  type UserId,
+} from "../../shared/ids.js";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
 import { fakeCrypto } from "./fake-crypto.js";
 import { Device, Machine, type Sent } from "./machine.js";
+import { Memory } from "./memory.js";
 import { Network } from "./network.js";
 import { brief } from "./promises.js";
 import { Prng, VirtualTime } from "./virtual-time.js";
@@ -40,8 +52,13 @@ export class World {
   readonly devices: Device[];
   /** Those that are not yet, or not any more. */
   readonly outside: Device[] = [];
-  /** All that can be, and the handles of its members: of everybody with everybody, and notes. */
+  /** With the handles of all that can be in them: of everybody with everybody, notes, and groups. */
   readonly conversations = new Map<ConversationId, readonly string[]>();
+  /** Those of the conversations that are groups. */
+  readonly groups = new Set<ConversationId>();
+  readonly memory = new Memory();
+  /** Calls of the client API that somebody made. */
+  operations = 0;
   readonly trace: string[] = [];
   readonly violations: string[] = [];
   restored = false;
@@ -107,6 +124,14 @@ export class World {
     return this.devices.filter(({ handle }) => handles.includes(handle));
   }
 
+  userOf(handle: string): UserId | undefined {
+    return this.#users.get(handle);
+  }
+
+  handleOf(user: UserId): string {
+    return [...this.#users].find(([, each]) => each === user)?.[0] ?? user;
+  }
+
   /** Other users' devices. */
   peersOf({ handle }: Device): Device[] {
     return this.devices.filter((each) => each.handle !== handle);
@@ -131,11 +156,12 @@ export class World {
       this.outside.push(joining);
       this.start(joining);
     }
-    const pairing = await client?.call("devices.pair", {});
-    if (!pairing) return;
+    if (!client) return;
+    const pairing = await this.ask(device, "devices.pair", {});
     this.note(`${device.name} shows ${joining.name} a code`);
-    const account = await joining.client?.call("account.link", { code: pairing.code });
-    if (account) this.#joined(joining, account.deviceId);
+    if (!joining.client) return;
+    const account = await this.ask(joining, "account.link", { code: pairing.code });
+    this.#joined(joining, account.deviceId);
   }
 
   #joined(device: Device, deviceId: Device["deviceId"]): void {
@@ -182,8 +208,8 @@ export class World {
 
   async openConversation(device: Device, other: Device): Promise<void> {
     this.note(`${device.name} opens the conversation with ${other.handle}`);
-    const opened = await device.client?.call("conversations.open", { handle: other.handle });
-    if (opened) device.opened.add(opened.conversationId);
+    const opened = await this.ask(device, "conversations.open", { handle: other.handle });
+    device.opened.add(opened.conversationId);
   }
 
   note(line: string): void {
@@ -345,6 +371,7 @@ export class World {
             const { seq, state, path, text } = event.data;
             this.note(`${device.name} ${event.event} ${brief(text)} ${seq} ${state} ${path}`);
           }
+          if (event.event === "conversation.changed") this.#met(device, event.data);
           for (const watcher of this.#watchers) watcher(device, event);
         });
       },
@@ -354,6 +381,15 @@ export class World {
         this.kill(device);
       },
     );
+  }
+
+  #met(device: Device, { conversationId, kind, role }: Conversation): void {
+    if (kind !== "group") return;
+    if (!this.groups.has(conversationId)) {
+      this.groups.add(conversationId);
+      this.conversations.set(conversationId, [...this.#users.keys()]);
+    }
+    device.roles.set(conversationId, role);
   }
 
   /** What became of a linking whose answer nobody was there to hear. */
@@ -385,12 +421,23 @@ export class World {
     this.network.ended(device.life);
   }
 
-  send(device: Device, conversationId: ConversationId, text: string): void {
+  /** A call that somebody makes, whatever faults make of it. */
+  ask<M extends Method>(device: Device, method: M, params: Params<M>): Promise<Results[M]> {
+    this.operations++;
+    const { client } = device;
+    if (method !== "messages.list" && method !== "messages.send") {
+      this.note(`${device.name} ${method} ${JSON.stringify(params)}`);
+    }
+    return client ? client.call(method, params) : Promise.reject(new DovetailError("closed"));
+  }
+
+  send(device: Device, conversationId: ConversationId, text: string, replyTo?: MessageId): void {
     if (!device.client) return;
     const sent: Sent = { conversationId, text, messageId: null, refused: null };
     device.sent.push(sent);
     this.note(`${device.name} sends ${brief(text)}`);
-    device.client.call("messages.send", { conversationId, text }).then(
+    const params = { conversationId, text, ...(replyTo && { replyTo }) };
+    this.ask(device, "messages.send", params).then(
       ({ messageId }) => {
         sent.messageId = messageId;
       },
@@ -403,6 +450,15 @@ export class World {
 
   between(a: Device, b: Device): ConversationId {
     return directConversationId(a.userId, b.userId, fakeCrypto.sha256);
+  }
+
+  /** Nothing runs for that long. */
+  async sleep(ms: number): Promise<void> {
+    this.note("all sleep");
+    this.killRelay();
+    for (const device of [...this.devices, ...this.outside]) this.kill(device);
+    await this.run(ms);
+    this.heal();
   }
 
   /** All faults end. */

@@ -1,0 +1,158 @@
+/** One conversation at rest: who was in it when, and what each of their devices has to show. */
+import type { Message } from "../../shared/client-api.js";
+import { type ConversationId, type MessageId, parseMessageId } from "../../shared/ids.js";
+import type { Device } from "./machine.js";
+import { own } from "./memory.js";
+import type { Asked } from "./promises.js";
+import { current, isIn, type Logged, readLog, type Stay, staysOf } from "./relay-log.js";
+import type { Seen } from "./views.js";
+import type { World } from "./world.js";
+
+const ALWAYS: readonly Stay[] = [{ from: 1, to: Number.POSITIVE_INFINITY }];
+/**
+ * Clocks jump by an hour now and then, and a device that starts believes its own until the relay told
+ * it better. Worlds last for minutes, and days pass in pieces that are longer than this.
+ */
+const CLOCKS_MS = 6 * 3_600_000;
+
+export class Gathering {
+  readonly id: ConversationId;
+  readonly log: readonly Logged[];
+  readonly isGroup: boolean;
+  /** Linked devices of all who are or were in it. */
+  readonly devices: readonly Device[];
+  readonly #world: World;
+  readonly #stays: ReadonlyMap<string, readonly Stay[]>;
+  readonly #bySeq: ReadonlyMap<MessageId, Logged>;
+
+  constructor(world: World, id: ConversationId) {
+    this.id = id;
+    this.#world = world;
+    this.isGroup = world.groups.has(id);
+    this.log = readLog(world.relay.disk, id);
+    const handles = world.conversations.get(id) ?? [];
+    const stays = this.isGroup ? staysOf(this.log) : null;
+    this.#stays = new Map(
+      handles.map((handle) => {
+        const user = world.userOf(handle);
+        return [handle, stays ? ((user && stays.get(user)) ?? []) : ALWAYS];
+      }),
+    );
+    this.devices = world.devices.filter(({ handle }) => this.stays(handle).length > 0);
+    this.#bySeq = new Map(this.log.map((entry) => [entry.messageId, entry]));
+  }
+
+  stays(handle: string): readonly Stay[] {
+    return this.#stays.get(handle) ?? [];
+  }
+
+  /** Members now. */
+  get handles(): string[] {
+    return [...this.#stays].filter(([, stays]) => current(stays)).map(([handle]) => handle);
+  }
+
+  isMember({ handle }: Device): boolean {
+    return current(this.stays(handle)) !== undefined;
+  }
+
+  /** From which place on its user was told everything that is told to members. */
+  since({ handle }: Device): number {
+    return current(this.stays(handle))?.from ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Those who were told all that this one was told in its present membership. */
+  steady(device: Device): string[] {
+    const since = this.since(device);
+    return this.handles.filter((handle) => (current(this.stays(handle))?.from ?? 0) <= since);
+  }
+
+  /** Whether there is nobody to whom what it wrote is delivered. */
+  isAlone(device: Device): boolean {
+    return !this.isMember(device) || this.handles.length === 1;
+  }
+
+  /**
+   * Without what never gets a place: whoever is out of a group when it comes to that may not write
+   * any more, and who was given it directly shows it all the same.
+   */
+  placed(device: Device, list: readonly Message[]): Message[] {
+    if (!this.isGroup) return [...list];
+    const members = new Set(this.isMember(device) ? this.handles : []);
+    return list.filter(({ seq, from }) => seq !== null || members.has(from));
+  }
+
+  /** What is to be had of the log by whoever shows this. */
+  visible(device: Device, list: readonly Message[]): Logged[] {
+    const stays = this.stays(device.handle);
+    const there = new Set(list.map(({ messageId }) => messageId));
+    return this.log.filter(
+      (entry) =>
+        isIn(stays, entry.seq) &&
+        (!entry.shown || there.has(entry.messageId) || !this.#mayLack(device, entry)),
+    );
+  }
+
+  /** Deleted here, of somebody who was blocked, or about to disappear. */
+  #mayLack({ handle }: Device, entry: Logged): boolean {
+    const { memory } = this.#world;
+    if (memory.hidings.of(own(handle, entry.messageId)).length > 0) return true;
+    const author = this.#world.handleOf(entry.userId);
+    if (!this.isGroup && memory.blocks.of(own(handle, author)).length > 0) return true;
+    return entry.ttl > 0 && this.#remaining(entry) < CLOCKS_MS;
+  }
+
+  /** Without what others may have deleted for themselves: whether they had read it cannot be seen. */
+  kept({ handle }: Device, list: readonly Message[]): Message[] {
+    const { hidings } = this.#world.memory;
+    const others = [...this.#stays.keys()].filter((other) => other !== handle);
+    return list.filter(
+      ({ messageId, mine }) =>
+        !mine || others.every((other) => hidings.of(own(other, messageId)).length === 0),
+    );
+  }
+
+  /** What those show whose reading counts for what a device wrote: others only what they were told. */
+  readers(device: Device, all: readonly Seen[]): Map<Device, readonly Message[]> {
+    const readers = all
+      .filter((other) => other.device.handle === device.handle || this.isMember(other.device))
+      .map(({ device: other, list, since }) => {
+        const told = list.filter(({ seq }) => seq === null || seq >= since);
+        return [other, other.handle === device.handle ? list : told] as const;
+      });
+    return new Map(this.isMember(device) ? readers : []);
+  }
+
+  /** Whose time is up by every clock. */
+  get gone(): Logged[] {
+    return this.log.filter((entry) => entry.ttl > 0 && this.#remaining(entry) < -CLOCKS_MS);
+  }
+
+  #remaining({ at, ttl }: Logged): number {
+    return at + ttl * 1_000 - this.#world.relay.clock.during({ alive: true }).now();
+  }
+
+  /** What a device was asked to send here; what may be gone since counts as perhaps there. */
+  asked({ handle, sent }: Device): Asked[] {
+    const { memory } = this.#world;
+    const uncertain = (messageId: MessageId): boolean => {
+      if (memory.hidings.of(own(handle, messageId)).length > 0) return true;
+      const entry = this.#bySeq.get(messageId);
+      return entry !== undefined && entry.ttl > 0 && this.#remaining(entry) < CLOCKS_MS;
+    };
+    return sent
+      .filter(({ conversationId }) => conversationId === this.id)
+      .map((asked) =>
+        asked.messageId && uncertain(asked.messageId) ? { ...asked, messageId: null } : asked,
+      );
+  }
+
+  /** What this device wrote, as it was then. */
+  written(device: Device, list: readonly Message[]): Message[] {
+    return list
+      .filter(
+        ({ messageId, notice }) =>
+          !notice && parseMessageId(messageId)?.origin.deviceId === device.deviceId,
+      )
+      .map((message) => ({ ...message, text: this.#world.memory.original(message) }));
+  }
+}
