@@ -74,3 +74,9 @@ export const MESH_MEMBERS = 16;
 
 /** Members of a group up to which every member is told of every cursor that moves; of larger ones one asks. */
 export const MAX_RECEIPT_MEMBERS = 32;
+
+/**
+ * Pieces of a log in one comparison: 65,536 entries by one frame of 8 KB, and no more than that for a
+ * relay to read that has no digest of them yet.
+ */
+export const MAX_DIGEST_PIECES = 256;

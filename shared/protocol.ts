@@ -29,6 +29,7 @@ import { type ConversationId, type DeviceId, ID_BYTES, type UserId } from "./ids
 import {
   MAX_CHANGES,
   MAX_DEVICES,
+  MAX_DIGEST_PIECES,
   MAX_ENTRIES,
   MAX_HOLDERS,
   MAX_ICE_SERVERS,
@@ -334,6 +335,14 @@ export const clientFrames = frameFamily({
    * devices. Answer: `done`, once durable.
    */
   block: [57, { requestId, userId, blocked: bool }],
+  /**
+   * Asks whether the relay's copy of a part of the log is the same; `digest` is `digestOfStretch` of the
+   * client's. Answer: `compared`.
+   */
+  compareLog: [
+    58,
+    { requestId, conversationId, fromSeq: seq, toSeq: seq, digest: fixed(HASH_BYTES) },
+  ],
 
   /** No answer: worth nothing a moment later. */
   typing: [32, { conversationId, active: bool }],
@@ -430,6 +439,15 @@ export const relayFrames = frameFamily({
     },
   ],
   presences: [30, { requestId, states: list(presence, MAX_WATCHED_USERS) }],
+  /**
+   * The first part of what was asked about that the relay has and the user may have, both ends in it,
+   * and the digest of each of its pieces: see `piecesOf`. No pieces where the client's digest was of
+   * that very part and is the same. `from` is beyond `to` where there is no such part.
+   */
+  compared: [
+    31,
+    { requestId, from: seq, to: seq, pieces: list(fixed(HASH_BYTES), MAX_DIGEST_PIECES) },
+  ],
 
   // Unasked. Those with a stamp arrive in the order of their stamps.
   /** A conversation that is new to the user, or whose members changed. */

@@ -27,6 +27,7 @@ const answers = {
   getInvitation: "invitation",
   join: "opened",
   block: "done",
+  compareLog: "compared",
 } as const;
 
 export type RequestType = keyof typeof answers;

@@ -90,6 +90,10 @@ export interface LogStore {
   lastN(id: ConversationId, device: DeviceId): Promise<number>;
   /** Entries with `fromSeq` ≤ seq in order, at most `limit`. Without holes, but for a lost beginning. */
   entries(id: ConversationId, fromSeq: number, limit: number): Promise<readonly SequencedEntry[]>;
+  /** What was kept of a whole block of 256 places; null where nothing was, or it is gone. */
+  digest(id: ConversationId, block: number): Promise<Uint8Array | null>;
+  /** Of entries that are durable already. May be lost, for it can be computed again. */
+  keepDigest(id: ConversationId, block: number, digest: Uint8Array): Promise<void>;
   /** Where the device's entries with `fromN` ≤ n < `toN` stand, in order. */
   byOrigin(
     id: ConversationId,
@@ -122,7 +126,7 @@ export interface LogStore {
   newestStamp(user: UserId): Promise<number>;
   /** Empties the payloads of at most `limit` entries whose time was up at `now`; says of how many. */
   eraseExpired(now: number, limit: number): Promise<number>;
-  /** Forgets the entries before `first`, of which only the places stay known. */
+  /** Forgets the entries before `first`, of which only the places stay known, and the digests of their blocks. */
   trim(id: ConversationId, first: number): Promise<void>;
   /** Conversations after that one, or from the beginning on, in an order of their own. */
   conversationsAfter(id: ConversationId | null, limit: number): Promise<readonly ConversationId[]>;

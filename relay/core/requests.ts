@@ -9,6 +9,7 @@ import { changesFor } from "./changes.js";
 import type { Peer } from "./connections.js";
 import { MoveCursorsJob } from "./cursors.js";
 import { addDevice, type DevicesContext, devicesOf, removeDevice } from "./devices.js";
+import { compareLog } from "./digests.js";
 import type { WriteJob } from "./group-commit.js";
 import { changeMembership, createGroup } from "./groups.js";
 import {
@@ -80,6 +81,8 @@ export async function answer(
       const changes = await changesFor(peer.userId, after, limit, context.logs, conversations);
       return { type: "changes", requestId, ...changes };
     }
+    case "compareLog":
+      return compareLog(context, peer, frame);
     case "watchPresence": {
       const states = await presence.watch(peer, frame.userIds);
       return { type: "presences", requestId: frame.requestId, states };

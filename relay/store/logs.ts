@@ -1,3 +1,4 @@
+import { blockOf, placesOf } from "../../shared/digest.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import {
@@ -106,6 +107,21 @@ export class KvLogStore implements LogStore {
       seq: fromSortable(lastPart(key)),
       ...rows.entry.decode(key, value),
     }));
+  }
+
+  async digest(id: ConversationId, block: number): Promise<Uint8Array | null> {
+    const key = keys.digest(id, block);
+    const stored = await this.#kv.get(key);
+    return stored ? rows.digest.decode(key, stored) : null;
+  }
+
+  keepDigest(id: ConversationId, block: number, digest: Uint8Array): Promise<void> {
+    return this.#serial.run(async () => {
+      // It may have been trimmed since the entries were read.
+      if (placesOf(block).from < (await this.#first(id))) return;
+      const value = rows.digest.encode(digest);
+      await this.#kv.batch([{ type: "put", key: keys.digest(id, block), value }], false);
+    });
   }
 
   async byOrigin(
@@ -223,6 +239,10 @@ export class KvLogStore implements LogStore {
     return this.#serial.run(async () => {
       const from = await this.#first(id);
       const gone = await this.#kv.range({ from: keys.entry(id, from), to: keys.entry(id, first) });
+      const digests = await this.#kv.range({
+        from: keys.digest(id, 0),
+        to: keys.digest(id, blockOf(first - 1) + 1),
+      });
       const writes = gone.flatMap(({ key, value }): Write[] => {
         const seq = fromSortable(lastPart(key));
         const entry = rows.entry.decode(key, value);
@@ -235,6 +255,7 @@ export class KvLogStore implements LogStore {
         ];
       });
       if (first <= from) return;
+      for (const { key } of digests) writes.push({ type: "del", key });
       const value = rows.number.encode(first);
       await this.#kv.batch([...writes, { type: "put", key: keys.first(id), value }]);
     });

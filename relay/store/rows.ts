@@ -25,7 +25,12 @@ import {
   MAX_PAYLOAD_BYTES,
   MAX_PREVIEW_BYTES,
 } from "../../shared/limits.js";
-import { membership, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import {
+  HASH_BYTES,
+  membership,
+  PUBLIC_KEY_BYTES,
+  SIGNATURE_BYTES,
+} from "../../shared/protocol.js";
 import { MAX_CURSOR_DEVICES, MAX_SPANS } from "../core/bounds.js";
 
 interface Row<T> {
@@ -104,6 +109,7 @@ export const rows = {
     })),
   ),
   conversationId: row(conversationId),
+  digest: row(fixed(HASH_BYTES)),
   cursor: row(
     struct({
       deliveredUpTo: uint(),
@@ -171,6 +177,8 @@ export const keys = {
   first: (id: ConversationId) => `first/${id}`,
   lastN: (id: ConversationId, device: DeviceId) => `last/${id}/${device}`,
   entry: (id: ConversationId, seq: number) => `entry/${id}/${sortable(seq)}`,
+  /** One row per block of the log of which somebody has asked. */
+  digest: (id: ConversationId, block: number) => `digest/${id}/${sortable(block)}`,
   origin: (id: ConversationId, device: DeviceId, n: number) =>
     `origin/${id}/${device}/${sortable(n)}`,
   cursors: (id: ConversationId) => `cursor/${id}/`,

@@ -347,6 +347,21 @@ export function relayStoreContract(
         expect(await logs.eraseExpired(99_000, 10)).toBe(0);
       });
 
+      it("keeps digests of blocks until what they are of is gone", async () => {
+        const entries = Array.from({ length: 600 }, (_, i) => entry(i + 1, i + 1));
+        await store.logs.commit([opening({ entries })]);
+        const digest = (block: number) => new Uint8Array(32).fill(block + 1);
+        for (const block of [0, 1]) await store.logs.keepDigest(talk, block, digest(block));
+        const { logs } = await reopen();
+        expect(await logs.digest(talk, 0)).toEqual(digest(0));
+        expect(await logs.digest(talk, 2)).toBeNull();
+        expect(await logs.digest(other, 0)).toBeNull();
+        // The first place of the second block goes too, so it is not a whole one any more.
+        await logs.trim(talk, 258);
+        await logs.keepDigest(talk, 1, digest(1));
+        expect([await logs.digest(talk, 0), await logs.digest(talk, 1)]).toEqual([null, null]);
+      });
+
       it("goes through all conversations, some at a time", async () => {
         for (const conversationId of [other, talk]) {
           await store.logs.commit([opening({ conversationId })]);

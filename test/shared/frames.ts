@@ -185,6 +185,13 @@ export const clientFrame = {
   getInvitation: frame("getInvitation", { requestId, code }),
   join: frame("join", { requestId, code, payload }),
   block: frame("block", { requestId, userId, blocked: fc.boolean() }),
+  compareLog: frame("compareLog", {
+    requestId,
+    conversationId,
+    fromSeq: whole,
+    toSeq: whole,
+    digest: exactly(HASH_BYTES),
+  }),
 };
 
 export const relayFrame = {
@@ -219,6 +226,12 @@ export const relayFrame = {
     more: fc.boolean(),
   }),
   presences: frame("presences", { requestId, states: some(presence) }),
+  compared: frame("compared", {
+    requestId,
+    from: whole,
+    to: whole,
+    pieces: some(exactly(HASH_BYTES)),
+  }),
   conversation: frame("conversation", { stamp: whole, conversation }),
   entries: frame("entries", { stamp: whole, conversationId, entries: some(entry) }),
   placed: frame("placed", { stamp: whole, conversationId, placements: some(placement) }),
