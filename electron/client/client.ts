@@ -20,7 +20,7 @@ import { HybridClock } from "./hlc.js";
 import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";
 import { LINK_MS, type Linking, type Registration, RelayLink, type Welcome } from "./relay-link.js";
-import { recount, retell } from "./retelling.js";
+import { recount, recountAfterStart, retell } from "./retelling.js";
 import { accountRow, keys } from "./rows.js";
 import { ClientState } from "./state.js";
 import { Waiting } from "./waiting.js";
@@ -84,6 +84,7 @@ export class Client implements ClientApi {
     }
     const client = new Client(core, key);
     if (state.account && key) {
+      recountAfterStart(core);
       client.#start(key);
       client.#relay.start({ key, relay: state.account.relay, entrance: null });
     }

@@ -1,6 +1,6 @@
 /** Tells anew what changed from aside: by another conversation, or by the time. Best effort. */
 import { DovetailError } from "../../shared/errors.js";
-import type { Origin } from "../../shared/ids.js";
+import { type Origin, parseMessageId } from "../../shared/ids.js";
 import { announce, type Core, putConversation, unchanged } from "./core.js";
 import { lastVisible, messageAt } from "./history.js";
 import type { Change } from "./journal.js";
@@ -43,4 +43,21 @@ export function recount(core: Core, conversation: Conversation): void {
     };
   };
   tried(core, core.journal.run(change));
+}
+
+/**
+ * What is hidden or has disappeared was counted in a change of its own, which a process that ended
+ * in between did not make.
+ */
+export function recountAfterStart(core: Core): void {
+  const { conversations, hidden, blocks } = core.state;
+  const hiding = new Set([...hidden].map((id) => parseMessageId(id)?.conversationId));
+  for (const conversation of conversations.values()) {
+    const { conversationId, kind, members, unread } = conversation.row;
+    const blocking = kind === "direct" && members.some(({ userId }) => blocks.has(userId));
+    const timed = conversation.timer !== null;
+    if (unread > 0 && (blocking || timed || hiding.has(conversationId))) {
+      recount(core, conversation);
+    }
+  }
 }
