@@ -20,7 +20,7 @@ const DIST = join(ROOT, "dist");
 /** For `node --import`. */
 export const SHIFTED_CLOCK = join(ROOT, "test/real/shifted-clock.mjs");
 /** Long enough for a loaded machine; nothing here measures time. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 
 /** Everything a test started, so that it can end it; by pid, and nothing else. */
 export class Scene {

@@ -1,5 +1,3 @@
-/** The relay's log of a conversation as it is on the platter, and who was in it when. */
-import { decodeContent, isShown } from "../../electron/client/content.js";
 import { keys, rows } from "../../relay/store/rows.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
 import { fromSortable, under } from "../../shared/key-value.js";
@@ -103,7 +101,3 @@ export function groupRow(disk: MemoryDisk, id: ConversationId) {
   const [row] = disk.certain({ from: key, to: `${key}\0` });
   return row ? rows.conversation.decode(key, row.value) : null;
 }
-
-/** Whether an entry is a line of the history while it has what it says. */
-export const wasShown = ({ payload, at }: Logged): boolean =>
-  isShown(decodeContent(payload, at).body);
