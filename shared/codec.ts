@@ -12,7 +12,6 @@ const malformed = (what: string): DovetailError => new DovetailError("malformed_
 
 export class Writer {
   #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   /** Makes room for `count` more bytes and returns where they start. */
@@ -23,7 +22,6 @@ export class Writer {
       const larger = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
       larger.set(this.#bytes);
       this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
     }
     return start;
   }
@@ -43,16 +41,23 @@ export class Writer {
     if (value < 0x40) {
       this.byte(value);
     } else if (value < 0x4000) {
-      const at = this.#claim(2);
-      this.#view.setUint16(at, value | 0x4000);
+      this.byte((value >> 8) | 0x40);
+      this.byte(value & 0xff);
     } else if (value < 0x4000_0000) {
-      const at = this.#claim(4);
-      this.#view.setUint32(at, (value | 0x8000_0000) >>> 0);
+      this.#word(value | 0x8000_0000);
     } else {
-      const at = this.#claim(8);
-      this.#view.setUint32(at, (Math.floor(value / 0x1_0000_0000) | 0xc000_0000) >>> 0);
-      this.#view.setUint32(at + 4, value >>> 0);
+      this.#word(Math.floor(value / 0x1_0000_0000) | 0xc000_0000);
+      this.#word(value % 0x1_0000_0000);
     }
+  }
+
+  /** 32 bits, the highest first. */
+  #word(value: number): void {
+    const at = this.#claim(4);
+    this.#bytes[at] = value >>> 24;
+    this.#bytes[at + 1] = value >>> 16;
+    this.#bytes[at + 2] = value >>> 8;
+    this.#bytes[at + 3] = value;
   }
 
   finish(): Uint8Array {
@@ -60,15 +65,16 @@ export class Writer {
   }
 }
 
+/** By size: what a shorter form has no room for. */
+const LEAST = [0, 0, 0x40, 0, 0x4000, 0, 0, 0, 0x4000_0000];
+
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
     // A Node Buffer's own `slice` would give a view of the whole frame instead of a copy.
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get remaining(): number {
@@ -83,7 +89,7 @@ export class Reader {
   }
 
   byte(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] as number;
   }
 
   /** A copy, so that what is kept of a frame does not keep the whole frame alive. */
@@ -92,16 +98,23 @@ export class Reader {
     return this.#bytes.slice(start, start + count);
   }
 
+  /** For what is read on at once: no copy. */
+  view(count: number): Uint8Array {
+    const start = this.#take(count);
+    return this.#bytes.subarray(start, start + count);
+  }
+
   varint(): number {
     const start = this.#take(1);
-    const first = this.#view.getUint8(start);
+    const first = this.#bytes[start] as number;
     const size = 1 << (first >> 6);
     this.#take(size - 1);
     let value = first & 0x3f;
-    for (let i = 1; i < size; i++) value = value * 256 + this.#view.getUint8(start + i);
+    for (let i = 1; i < size; i++) {
+      value = value * 256 + (this.#bytes[start + i] as number);
+    }
     // One value has one encoding, or equal frames could differ in bytes.
-    const least = [0, 0, 0x40, 0, 0x4000, 0, 0, 0, 0x4000_0000][size] ?? 0;
-    if (value < least) throw malformed("an integer is not in its shortest form");
+    if (value < (LEAST[size] as number)) throw malformed("an integer is not in its shortest form");
     if (value > Number.MAX_SAFE_INTEGER) throw malformed("an integer is too large");
     return value;
   }
@@ -197,7 +210,7 @@ const id = <T extends string>(): Field<T> => ({
     check(isId(value), `not an id: ${value}`);
     writer.raw(fromHex(value));
   },
-  read: (reader) => toHex(reader.raw(ID_BYTES)) as T,
+  read: (reader) => toHex(reader.view(ID_BYTES)) as T,
 });
 export const userId: Field<UserId> = id();
 export const deviceId: Field<DeviceId> = id();
