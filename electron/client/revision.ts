@@ -174,6 +174,40 @@ export class Revision {
     await this.#follow(content.body, { ...entry, placed: true }, content.clock, entry.at);
   }
 
+  /**
+   * An entry of the stored log whose row is to be as the log has it: `entry` where the row is missing
+   * or wrong, else the row itself, of which everything else is made again that hangs on it.
+   */
+  async mend(seq: number, entry: LogRow): Promise<void> {
+    const { conversationId } = this.row;
+    const { body, clock } = decodeContent(entry.payload, entry.at);
+    const shown = isShown(body);
+    const marks = await this.#adopted(entry, entry.userId, entry.marks);
+    const payload = marks?.deleted && shown ? erased(entry) : entry.payload;
+    const logged: Logged = { kind: "log", seq, row: { ...entry, marks, payload }, shown };
+    this.#logged.set(seq, logged);
+    this.#seqs.set(keyOf(entry), seq);
+    this.#put({
+      type: "put",
+      key: keys.origin(conversationId, entry),
+      value: originRow.encode(seq),
+    });
+    this.#putLogged(logged);
+    // What disappeared or was deleted may be there a second time, as it was before.
+    const other = shown ? keys.quiet : keys.shown;
+    this.#put({ type: "del", key: other(conversationId, seq) });
+    if (entry.ttl > 0 && shown) {
+      const key = keys.expiry(entry.at + entry.ttl * 1000, conversationId, seq);
+      this.#put({ type: "put", key, value: emptyRow.encode(new Uint8Array()) });
+    }
+    this.#effects.push(() => {
+      const now = this.#logged.get(seq) as Logged;
+      if (seq === this.row.upTo) this.#conversation.newest = now.row;
+      this.#core.hlc.see(clock);
+    });
+    await this.#follow(body, { ...entry, placed: true }, clock, entry.at);
+  }
+
   #advance(
     seq: number,
     entry: LogRow,
@@ -184,10 +218,12 @@ export class Revision {
   ): void {
     // Read while it stood in the tail: now the cursor can say so.
     const readUpTo = !own && pending?.read && seq > this.row.readUpTo ? seq : this.row.readUpTo;
-    const counted = pending ? !own && !pending.read && this.#counts(pending, body) : false;
+    // What it said may be gone by now: it was counted by what it said then.
+    const said = pending?.content.body ?? body;
+    const counted = pending ? !own && !pending.read && this.#counts(pending, said) : false;
     // Whoever wrote here, on whichever device, has taken it.
     this.row = { ...this.row, upTo: seq, readUpTo, accepted: this.row.accepted || own };
-    if (counted) this.#unread(-1, body);
+    if (counted) this.#unread(-1, said);
     if (!own && seq > readUpTo && this.#counts(entry, body)) this.#unread(1, body);
     if (shown && !pending) {
       this.row = { ...this.row, activity: Math.max(this.row.activity, entry.at) };
