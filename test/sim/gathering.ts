@@ -111,15 +111,19 @@ export class Gathering {
     );
   }
 
-  /** What those show whose reading counts for what a device wrote: others only what they were told. */
+  /**
+   * What those show whose reading counts for what a device wrote, and its user's own devices. What is
+   * read by somebody who is out of the group is told to nobody.
+   */
   readers(device: Device, all: readonly Seen[]): Map<Device, readonly Message[]> {
-    const readers = all
-      .filter((other) => other.device.handle === device.handle || this.isMember(other.device))
+    if (!this.isMember(device)) return new Map();
+    const told = all
+      .filter((other) => this.isMember(other.device))
       .map(({ device: other, list, since }) => {
-        const told = list.filter(({ seq }) => seq === null || seq >= since);
-        return [other, other.handle === device.handle ? list : told] as const;
+        const shown = list.filter(({ seq }) => seq === null || seq >= since);
+        return [other, shown] as const;
       });
-    return new Map(this.isMember(device) ? readers : []);
+    return new Map(told);
   }
 
   /** Whose time is up by every clock. */
