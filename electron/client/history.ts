@@ -5,8 +5,24 @@ import { find } from "./find.js";
 import type { Found } from "./found.js";
 import { locate } from "./receipts.js";
 import { keys, logRow, seqOfKey } from "./rows.js";
-import type { Conversation, sameOrigin } from "./state.js";
+import type { Conversation, sameOrigin, TailEntry } from "./state.js";
 import { expiryOf, messageOf } from "./views.js";
+
+/**
+ * A conversation at one moment. While a page is read from the store entries get their places; with
+ * some of a page from before and some from after that, one would be there twice or not at all.
+ */
+interface View {
+  readonly conversation: Conversation;
+  readonly upTo: number;
+  readonly tail: readonly TailEntry[];
+}
+
+const viewOf = (conversation: Conversation): View => ({
+  conversation,
+  upTo: conversation.row.upTo,
+  tail: [...conversation.tail],
+});
 
 /**
  * Costs the same whether the conversation has a hundred messages or a million.
@@ -17,22 +33,33 @@ export async function listMessages(
   { conversationId, before, after, around, limit }: ValidParams<"messages.list">,
 ): Promise<Message[]> {
   const conversation = core.state.conversation(conversationId);
-  if (around !== undefined) {
-    const half = Math.floor(limit / 2);
-    const at = await locate(core, conversation, around);
-    const earlier = await pageBefore(core, conversation, at, half);
-    const later = await pageAfter(core, conversation, earlierOf(at), limit - earlier.length);
-    return [...earlier, ...later].map((found) => messageOf(core.state, conversation, found));
-  }
-  let page: Found[];
-  if (after !== undefined) {
-    page = await pageAfter(core, conversation, await locate(core, conversation, after), limit);
-  } else {
-    const end = { seq: conversation.row.upTo + 1, index: conversation.tail.length };
-    const at = before === undefined ? end : await locate(core, conversation, before);
-    page = await pageBefore(core, conversation, at, limit);
-  }
+  const view = viewOf(conversation);
+  const page = await pageOf(core, view, { before, after, around }, limit);
   return page.map((found) => messageOf(core.state, conversation, found));
+}
+
+async function pageOf(
+  core: Core,
+  view: View,
+  ends: Pick<ValidParams<"messages.list">, "before" | "after" | "around">,
+  limit: number,
+): Promise<Found[]> {
+  if (ends.around !== undefined) {
+    const half = Math.floor(limit / 2);
+    const at = await locate(core, view.conversation, ends.around, view);
+    const earlier = await pageBefore(core, view, at, half);
+    const later = await pageAfter(core, view, earlierOf(at), limit - earlier.length);
+    return [...earlier, ...later];
+  }
+  if (ends.after !== undefined) {
+    const at = await locate(core, view.conversation, ends.after, view);
+    return pageAfter(core, view, at, limit);
+  }
+  const at =
+    ends.before === undefined
+      ? endOf(view)
+      : await locate(core, view.conversation, ends.before, view);
+  return pageBefore(core, view, at, limit);
 }
 
 /** In the log: `seq`, with −1 for `index`. In the tail: `index`, with the end of the log for `seq`. */
@@ -41,17 +68,19 @@ interface Place {
   readonly index: number;
 }
 
+const endOf = ({ upTo, tail }: View): Place => ({ seq: upTo + 1, index: tail.length });
+
 /** Just before it, so that it is the first of what stands after. */
 const earlierOf = ({ seq, index }: Place): Place =>
   index < 0 ? { seq: seq - 1, index } : { seq, index: index - 1 };
 
 async function pageAfter(
   core: Core,
-  conversation: Conversation,
+  { conversation, upTo, tail }: View,
   { seq, index }: Place,
   limit: number,
 ): Promise<Found[]> {
-  const { conversationId, upTo } = conversation.row;
+  const { conversationId } = conversation.row;
   const logged: Found[] = [];
   for (let from = seq + 1; logged.length < limit && from <= upTo; ) {
     const rows = await core.ports.store.range({
@@ -63,19 +92,19 @@ async function pageAfter(
     logged.push(...visible(core, conversation, rows.map(loggedOf)));
     from = seqOfKey((rows.at(-1) as { key: string }).key) + 1;
   }
-  const waiting = visible(core, conversation, tailOf(conversation, index + 1));
+  const waiting = visible(core, conversation, linesOf(tail.slice(index + 1)));
   return [...logged, ...waiting.slice(0, limit - logged.length)];
 }
 
 async function pageBefore(
   core: Core,
-  conversation: Conversation,
+  { conversation, upTo, tail }: View,
   { seq, index }: Place,
   limit: number,
 ): Promise<Found[]> {
-  const { conversationId, upTo } = conversation.row;
+  const { conversationId } = conversation.row;
   const inTail = index >= 0;
-  const waiting = inTail ? visible(core, conversation, tailOf(conversation, 0, index)) : [];
+  const waiting = inTail ? visible(core, conversation, linesOf(tail.slice(0, index))) : [];
   const page = limit > 0 ? waiting.slice(-limit) : [];
   for (let to = inTail ? upTo + 1 : seq; page.length < limit && to > 1; ) {
     const rows = await core.ports.store.range({
@@ -99,11 +128,8 @@ export const loggedOf = ({ key, value }: { key: string; value: Uint8Array }): Fo
   shown: true,
 });
 
-const tailOf = (conversation: Conversation, from: number, to?: number): Found[] =>
-  conversation.tail
-    .slice(from, to)
-    .filter((entry) => entry.shown)
-    .map((entry) => ({ kind: "tail", entry }));
+const linesOf = (tail: readonly TailEntry[]): Found[] =>
+  tail.filter(({ shown }) => shown).map((entry) => ({ kind: "tail", entry }));
 
 /** Without what was deleted here, is of a blocked person, or should have disappeared by now. */
 export function visible(core: Core, { row }: Conversation, found: readonly Found[]): Found[] {
@@ -121,7 +147,7 @@ export async function lastVisible(
   conversation: Conversation,
 ): Promise<Conversation["lastShown"]> {
   const end = { seq: conversation.row.upTo + 1, index: -1 };
-  const [last] = await pageBefore(core, conversation, end, 1);
+  const [last] = await pageBefore(core, viewOf(conversation), end, 1);
   return last?.kind === "log" ? last : null;
 }
 

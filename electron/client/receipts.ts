@@ -181,11 +181,16 @@ export async function locate(
   core: Core,
   conversation: Conversation,
   messageId: MessageId,
+  /** The conversation as it was when the question came up. */
+  { upTo, tail }: { readonly upTo: number; readonly tail: readonly TailEntry[] } = {
+    upTo: conversation.row.upTo,
+    tail: conversation.tail,
+  },
 ): Promise<{ seq: number; index: number }> {
   const parsed = parseMessageId(messageId);
   if (parsed?.conversationId === conversation.row.conversationId) {
-    const index = conversation.tail.findIndex((entry) => sameOrigin(entry, parsed.origin));
-    if (index >= 0) return { seq: conversation.row.upTo, index };
+    const index = tail.findIndex((entry) => sameOrigin(entry, parsed.origin));
+    if (index >= 0) return { seq: upTo, index };
     const stored = await core.ports.store.get(keys.origin(parsed.conversationId, parsed.origin));
     if (stored) return { seq: originRow.decode(stored), index: -1 };
   }
