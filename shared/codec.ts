@@ -10,9 +10,20 @@ import { type ConversationId, type DeviceId, ID_BYTES, isId, type UserId } from 
 
 const malformed = (what: string): DovetailError => new DovetailError("malformed_frame", what);
 
+/** What the last writer has left: nearly all writing is of one frame or row after another. */
+let spare: Uint8Array | null = null;
+const SPARE_BYTES = 4_096;
+const NOTHING = new Uint8Array();
+
 export class Writer {
-  #bytes = new Uint8Array(256);
+  #bytes: Uint8Array;
   #length = 0;
+
+  constructor() {
+    // Whoever writes while somebody else does makes one of its own.
+    this.#bytes = spare ?? new Uint8Array(SPARE_BYTES);
+    spare = null;
+  }
 
   /** Makes room for `count` more bytes and returns where they start. */
   #claim(count: number): number {
@@ -60,8 +71,12 @@ export class Writer {
     this.#bytes[at + 3] = value;
   }
 
+  /** A copy of what was written; to be called once, and last. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    const written = this.#bytes.slice(0, this.#length);
+    if (this.#bytes.length === SPARE_BYTES) spare = this.#bytes;
+    this.#bytes = NOTHING;
+    return written;
   }
 }
 
@@ -74,7 +89,10 @@ export class Reader {
 
   constructor(bytes: Uint8Array) {
     // A Node Buffer's own `slice` would give a view of the whole frame instead of a copy.
-    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes =
+      bytes.constructor === Uint8Array
+        ? bytes
+        : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get remaining(): number {
