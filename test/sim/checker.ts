@@ -7,7 +7,6 @@ import { type ConversationId, type MessageId, parseMessageId } from "../../share
 import { under } from "../../shared/key-value.js";
 import { Gathering } from "./gathering.js";
 import type { Device } from "./machine.js";
-import type { MemoryDisk } from "./memory-key-value.js";
 import type { Life } from "./network.js";
 import {
   brief,
@@ -31,9 +30,6 @@ interface Summary {
 
 /** Messages of one page of history. */
 const PAGE = 100;
-
-const has = (disk: MemoryDisk, key: string): boolean =>
-  disk.certain({ from: key, to: `${key}\0` }).length > 0;
 
 export class Checker {
   readonly #world: World;
@@ -63,10 +59,8 @@ export class Checker {
   #told(device: Device, message: Message): void {
     const { messageId, conversationId, seq, state, mine } = message;
     const who = `${device.name}'s ${brief(message.text)}`;
+    this.#stays(device, message);
     if (seq !== null) {
-      const place = this.#places.get(messageId) ?? seq;
-      this.#places.set(messageId, place);
-      if (place !== seq) this.#world.violate(`${who} moved from ${place} to ${seq}`);
       const end = this.#ends.get(device)?.get(conversationId) ?? Number.POSITIVE_INFINITY;
       if (seq > end) this.#world.violate(`${who} reached a removed device`);
     }
@@ -80,6 +74,16 @@ export class Checker {
     }
     states.set(messageId, state);
     if (mine && state !== "queued") this.#mustBeSafe(device, message);
+  }
+
+  /** A place that was told once is the message's for ever. */
+  #stays(device: Device, { messageId, seq, text }: Message): void {
+    if (seq === null || this.#world.restored) return;
+    const place = this.#places.get(messageId) ?? seq;
+    this.#places.set(messageId, place);
+    if (place !== seq) {
+      this.#world.violate(`${device.name}'s ${brief(text)} moved from ${place} to ${seq}`);
+    }
   }
 
   /** "Sent" is said only of what a loss of power at this very moment would leave somewhere. */
@@ -96,21 +100,28 @@ export class Checker {
       (other) =>
         other !== device &&
         members.includes(other.handle) &&
-        (has(other.disk, log) || has(other.disk, tail)),
+        (other.disk.isCertain(log) || other.disk.isCertain(tail)),
     );
     const logged = () =>
-      has(this.#world.relay.disk, relayKeys.origin(conversationId, origin.deviceId, origin.n));
+      this.#world.relay.disk.isCertain(relayKeys.origin(conversationId, origin.deviceId, origin.n));
     const safe = held || (state === "sent" && logged());
     if (!safe)
       this.#world.violate(`${device.name}'s ${brief(text)} is not ${state}: nobody has it`);
     if (origin.deviceId === device.deviceId) device.safe.add(messageId);
   }
 
-  /** What has to be so at any moment. */
-  async look(device: Device, conversationId: ConversationId): Promise<void> {
-    this.#cursorsAdvance();
-    const list = await this.#world.ask(device, "messages.list", { conversationId, limit: 500 });
+  /** What has to be so of messages that are shown together, at any moment. */
+  showed(device: Device, list: readonly Message[]): void {
     for (const fault of orderFaults(list)) this.#world.violate(`${device.name}: ${fault}`);
+    for (const message of list) this.#stays(device, message);
+  }
+
+  /** And of conversations. */
+  listed(device: Device, list: readonly Conversation[]): void {
+    this.#cursorsAdvance();
+    const ids = new Set(list.map(({ conversationId }) => conversationId));
+    if (ids.size !== list.length) this.#world.violate(`${device.name} lists a conversation twice`);
+    for (const { lastMessage } of list) if (lastMessage) this.#stays(device, lastMessage);
   }
 
   #cursorsAdvance(): void {
@@ -131,12 +142,16 @@ export class Checker {
     }
   }
 
-  /** What has to be so when nothing happens any more; empty when all is well. */
+  /**
+   * What has to be so when nothing happens any more; empty when all is well. With the first
+   * conversation where something is wrong it ends: there is more to wait for, or enough to tell.
+   */
   async faults(): Promise<string[]> {
     this.#cursorsAdvance();
     const faults: string[] = [];
     const summaries: Summary[] = [];
     for (const id of this.#world.conversations.keys()) {
+      if (faults.length > 0) return faults;
       const talk = new Gathering(this.#world, id);
       const opened = talk.devices.some((device) => device.opened.has(id));
       if (!opened && talk.log.length === 0) continue;

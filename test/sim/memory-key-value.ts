@@ -14,11 +14,17 @@ export interface DiskTiming {
 
 /** Keys are ASCII (shared/key-value.ts), so the order of strings is that of their UTF-8 bytes. */
 class Rows {
-  readonly #values = new Map<string, Uint8Array>();
-  readonly #keys: string[] = [];
+  readonly #values: Map<string, Uint8Array>;
+  readonly #keys: string[];
+
+  constructor(values = new Map<string, Uint8Array>(), keys: string[] = []) {
+    this.#values = values;
+    this.#keys = keys;
+  }
 
   get(key: string): Uint8Array | undefined {
-    return this.#values.get(key)?.slice();
+    // Not copied: whoever changes what was read changes the disk, and the checker sees it.
+    return this.#values.get(key);
   }
 
   apply(writes: readonly Write[]): void {
@@ -45,12 +51,11 @@ class Rows {
   }
 
   copy(): Rows {
-    const copy = new Rows();
-    for (const key of this.#keys) {
-      copy.#keys.push(key);
-      copy.#values.set(key, this.#values.get(key) as Uint8Array);
-    }
-    return copy;
+    return new Rows(new Map(this.#values), this.#keys.slice());
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
   }
 
   /** Where the first key that is not less stands. */
@@ -161,6 +166,10 @@ export class MemoryDisk {
   /** Rows as a reader of the platter alone would find them: what is certain at this moment. */
   certain(range: Range): readonly { readonly key: string; readonly value: Uint8Array }[] {
     return this.#platter.range(range);
+  }
+
+  isCertain(key: string): boolean {
+    return this.#platter.has(key);
   }
 
   /** Rows as the process that has it open finds them, whether or not they would survive. */

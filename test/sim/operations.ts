@@ -1,4 +1,5 @@
 /** What people do with their devices. */
+import { browse } from "./browse.js";
 import type { Checker } from "./checker.js";
 import { found, groupsOf, join, mayFound, regroup } from "./grouping.js";
 import type { Device } from "./machine.js";
@@ -34,35 +35,35 @@ export function operate(
   const conversationId = group ?? world.between(device, other);
   if (!group && !device.opened.has(conversationId)) call(world.openConversation(device, other));
   const dice = random.between(1, 100);
-  if (dice <= 45) {
+  if (dice <= 35) {
     for (let i = random.between(1, 4); i > 0; i--) {
       // A few of them fill an append or a page by themselves.
       const more = random.chance(0.02) ? ` ${"x".repeat(random.between(20_000, 60_000))}` : "";
       world.send(device, conversationId, `${label}.${i}${more}`);
     }
-  } else if (dice <= 72) {
+  } else if (dice <= 56) {
     call(speakOf(world, random, device, conversationId, label));
-  } else if (dice <= 78) {
+  } else if (dice <= 61) {
     call(arrange(world, random, device, conversationId, label));
-  } else if (dice <= 80) {
+  } else if (dice <= 63) {
     call(world.ask(device, "typing.set", { conversationId, active: random.chance(0.5) }));
-  } else if (dice <= 82) {
+  } else if (dice <= 65) {
     call(world.openConversation(device, other));
-  } else if (dice <= 84) {
+  } else if (dice <= 67) {
     call(world.ask(device, "settings.set", { directEnabled: random.chance(0.7) }));
-  } else if (dice <= 86) {
+  } else if (dice <= 69) {
     const full = world.devicesOf([device.handle]).length >= MOST_DEVICES;
     if (world.severalDevices && !full) call(world.link(device));
-  } else if (dice <= 87) {
+  } else if (dice <= 70) {
     const seconds = random.pick([0, 86_400, 86_400, 604_800] as const);
     call(world.ask(device, "conversations.setTimer", { conversationId, seconds }));
-  } else if (dice <= 88 && other !== device) {
+  } else if (dice <= 71 && other !== device) {
     call(block(world, random, device, other));
-  } else if (dice <= 92) {
+  } else if (dice <= 75) {
     if (group) call(regroup(world, random, device, group, label));
     else if (mayFound(world)) call(found(world, random, device, label));
     else call(join(world, random, device));
   } else {
-    call(checker.look(device, conversationId));
+    call(browse(world, checker, random, device, conversationId));
   }
 }

@@ -28,6 +28,15 @@ import { Prng, VirtualTime } from "./virtual-time.js";
 /** Lines of the trace that a violation carries; more of them by `TRACE_LINES=…` beside the seed. */
 const TRACE_LINES = Number(process.env.TRACE_LINES ?? 60);
 
+/** Calls that are not worth a line of the trace, or have one already. */
+const UNTOLD: ReadonlySet<Method> = new Set<Method>([
+  "conversations.get",
+  "conversations.list",
+  "messages.get",
+  "messages.list",
+  "messages.send",
+]);
+
 export interface WorldOptions {
   readonly seed: number;
   readonly handles: readonly string[];
@@ -35,6 +44,8 @@ export interface WorldOptions {
   readonly acquainted?: boolean;
   /** Whether people link further devices, and remove some. */
   readonly severalDevices?: boolean;
+  /** Whether nobody will ask for the trace: it is had by playing the seed again. */
+  readonly silent?: boolean;
   /** Is given every line of the trace. */
   readonly traced?: ((line: string) => void) | undefined;
   /** Breaks stores on purpose, to see that the checker notices. */
@@ -66,6 +77,7 @@ export class World {
   traceHash = 0x811c9dc5;
   readonly #watchers: ((device: Device, event: ClientEvent) => void)[] = [];
   readonly #farewells: ((device: Device) => void)[] = [];
+  readonly #silent: boolean;
   readonly #traced: WorldOptions["traced"];
   readonly #users = new Map<string, UserId>();
   readonly #machines = new Map<string, number>();
@@ -73,8 +85,10 @@ export class World {
   #relayCore: Relay | null = null;
   #relayStore: KeyValue | null = null;
 
-  private constructor({ seed, handles, sabotage, severalDevices, traced }: WorldOptions) {
+  private constructor(options: WorldOptions) {
+    const { seed, handles, sabotage, severalDevices, traced } = options;
     this.seed = seed;
+    this.#silent = options.silent ?? false;
     this.#traced = traced;
     this.random = new Prng(seed);
     this.network = new Network(this.time, this.random);
@@ -213,6 +227,7 @@ export class World {
   }
 
   note(line: string): void {
+    if (this.#silent) return;
     const whole = `${this.time.now.toFixed(1)} ${line}`;
     for (let i = 0; i < whole.length; i++) {
       this.traceHash = Math.imul(this.traceHash ^ whole.charCodeAt(i), 0x01000193) >>> 0;
@@ -425,7 +440,7 @@ export class World {
   ask<M extends Method>(device: Device, method: M, params: Params<M>): Promise<Results[M]> {
     this.operations++;
     const { client } = device;
-    if (method !== "messages.list" && method !== "messages.send") {
+    if (!this.#silent && !UNTOLD.has(method)) {
       this.note(`${device.name} ${method} ${JSON.stringify(params)}`);
     }
     return client ? client.call(method, params) : Promise.reject(new DovetailError("closed"));
@@ -483,8 +498,9 @@ export class World {
   }
 
   #log(who: string): Log {
-    const line = (level: string) => (event: string, fields?: object) =>
-      this.note(`${who} ${level}: ${event} ${JSON.stringify(fields ?? {})}`);
+    const line = (level: string) => (event: string, fields?: object) => {
+      if (!this.#silent) this.note(`${who} ${level}: ${event} ${JSON.stringify(fields ?? {})}`);
+    };
     return {
       debug() {},
       info: line("info"),
