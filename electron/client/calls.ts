@@ -4,7 +4,7 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, MessageId, UserId } from "../../shared/ids.js";
 import type { Flag } from "./content.js";
 import type { Core } from "./core.js";
-import { meetWithCursors, setDraft } from "./directory.js";
+import { setDraft } from "./directory.js";
 import { Drafts } from "./drafts.js";
 import type { Engine } from "./engine.js";
 import { GroupCalls } from "./group-calls.js";
@@ -192,7 +192,7 @@ export class Calls {
     if (!conversation) {
       await this.#online();
       const answer = await this.#relay.request("openConversation", { userId });
-      await meetWithCursors(this.#core, answer.conversation);
+      await this.#signedIn().meet(answer.conversation);
       conversation = state.conversation(answer.conversation.conversationId);
     }
     const { conversationId } = conversation.row;

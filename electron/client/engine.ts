@@ -3,6 +3,7 @@ import type { ConnectionState } from "../../shared/client-api.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
 import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
+import type { ConversationState } from "../../shared/protocol.js";
 import { Alerts } from "./alerts.js";
 import { Attention } from "./attention.js";
 import type { Core } from "./core.js";
@@ -10,7 +11,6 @@ import { Delivery } from "./delivery.js";
 import { Devices } from "./devices.js";
 import { DirectLinks } from "./direct-links.js";
 import { DirectPath } from "./direct-path.js";
-import { meetWithCursors } from "./directory.js";
 import { Disappearing } from "./disappearing.js";
 import { HandIn } from "./hand-in.js";
 import { HistoryTransfer } from "./history-transfer.js";
@@ -99,7 +99,7 @@ export class Engine {
     try {
       const { userId } = state.self;
       const { conversation } = await this.#relay.request("openConversation", { userId });
-      await meetWithCursors(this.#core, conversation);
+      await this.#sync.meet(conversation);
     } catch (error) {
       ports.log.info("the notes are not open yet", { code: DovetailError.from(error).code });
     }
@@ -160,6 +160,12 @@ export class Engine {
   async level(id: ConversationId): Promise<void> {
     await this.#sync.learn(id);
     await this.#sync.fetched(id);
+  }
+
+  /** Takes what the relay answered of a conversation, and fetches what is new of it. */
+  async meet(conversation: ConversationState): Promise<void> {
+    await this.#sync.meet(conversation);
+    await this.#sync.fetched(conversation.conversationId);
   }
 
   /** The cursors of a large group are not told of; without the relay they stay as they are known. */

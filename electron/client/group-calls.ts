@@ -8,7 +8,6 @@ import { pairingCodeFrom } from "../../shared/pairing.js";
 import type { Invite as ToldInvite } from "../../shared/protocol.js";
 import { type Body, decodePreview, encodeContent, encodePreview, type Profile } from "./content.js";
 import type { Core } from "./core.js";
-import { meetWithCursors } from "./directory.js";
 import type { Engine } from "./engine.js";
 import type { Handlers } from "./handlers.js";
 import { groupOf } from "./membership.js";
@@ -151,8 +150,7 @@ export class GroupCalls {
     const conversationId = idFromBytes<ConversationId>(ports.random.bytes(16));
     const payload = this.#payload({ name, description, picture }, 0);
     const answer = await this.#relay.request("createGroup", { conversationId, memberIds, payload });
-    await meetWithCursors(this.#core, answer.conversation);
-    await this.#parts.engine().level(conversationId);
+    await this.#parts.engine().meet(answer.conversation);
     return { conversationId };
   }
 
@@ -256,8 +254,7 @@ export class GroupCalls {
     const { profile, timer } = readPreview(preview);
     const payload = this.#payload(profile, timer);
     const { conversation } = await this.#relay.request("join", { code, payload });
-    await meetWithCursors(this.#core, conversation);
-    await this.#parts.engine().level(conversation.conversationId);
+    await this.#parts.engine().meet(conversation);
     return { conversationId: conversation.conversationId };
   }
 }

@@ -97,8 +97,20 @@ export class Sync {
   /** Asks the relay for a conversation that it has not told of yet. */
   async learn(id: ConversationId): Promise<void> {
     const { conversation } = await this.#relay.request("getConversation", { conversationId: id });
-    await meetWithCursors(this.#core, conversation);
-    this.#fetchIfBehind(id);
+    await this.meet(conversation);
+  }
+
+  /** Takes what the relay answered of a conversation, which is not pushed to whom it answers. */
+  async meet(conversation: ConversationState): Promise<void> {
+    const generation = this.#generation;
+    try {
+      await meetWithCursors(this.#core, conversation);
+    } catch (error) {
+      // Nobody would tell it again before the next connection.
+      this.#failed(generation, error);
+      throw error;
+    }
+    this.#fetchIfBehind(conversation.conversationId);
   }
 
   /** Resolves when the conversation's log is here as far as the relay has told of it, or cannot be had. */

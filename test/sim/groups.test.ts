@@ -63,6 +63,20 @@ describe("a group", () => {
     );
   });
 
+  it("has a change also where the disk refused it at first", async () => {
+    const removal = on.refusal(alice, "groups.remove", { conversationId: group, handle: "carol" });
+    // The answer is under way.
+    await world.run(30);
+    alice.disk.unsure = true;
+    await removal;
+    alice.disk.unsure = false;
+    await world.run(60_000);
+    for (const device of [alice, laptop, bob]) {
+      expect(await handles(device)).toEqual(["alice", "bob"]);
+      expect(await notices(device)).toEqual(["created", "removed"]);
+    }
+  });
+
   it("gives who joins later what is written from then on, and what it is called", async () => {
     await on.say(bob, group, "before dave");
     await on.ask(alice, "conversations.setTimer", { conversationId: group, seconds: 604_800 });
