@@ -3,7 +3,12 @@ import type { Client } from "../../electron/client/index.js";
 import { keys as clientKeys, conversationRow } from "../../electron/client/rows.js";
 import { keys as relayKeys, rows as relayRows } from "../../relay/store/rows.js";
 import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
-import { type ConversationId, type MessageId, parseMessageId } from "../../shared/ids.js";
+import {
+  type ConversationId,
+  type MessageId,
+  type Origin,
+  parseMessageId,
+} from "../../shared/ids.js";
 import { under } from "../../shared/key-value.js";
 import { Gathering } from "./gathering.js";
 import type { Device } from "./machine.js";
@@ -19,7 +24,7 @@ import {
   sentFaults,
   summaryFaults,
 } from "./promises.js";
-import { epochFaults, groupRow, readLog, tableFaults } from "./relay-log.js";
+import { epochFaults, groupRow, isIn, readLog, staysOf, tableFaults } from "./relay-log.js";
 import { groupFaults, ownFaults, type Seen, viewFaults, wishFaults } from "./views.js";
 import type { World } from "./world.js";
 
@@ -104,10 +109,21 @@ export class Checker {
     );
     const logged = () =>
       this.#world.relay.disk.isCertain(relayKeys.origin(conversationId, origin.deviceId, origin.n));
-    const safe = held || (state === "sent" && logged());
+    const safe =
+      held || ((state === "sent" || this.#wroteAlone(conversationId, origin)) && logged());
     if (!safe)
       this.#world.violate(`${device.name}'s ${brief(text)} is not ${state}: nobody has it`);
     if (origin.deviceId === device.deviceId) device.safe.add(messageId);
+  }
+
+  /** Nobody else was in the group, and whoever came later is not waited for. */
+  #wroteAlone(id: ConversationId, origin: Origin): boolean {
+    if (!this.#world.groups.has(id)) return false;
+    const log = readLog(this.#world.relay.disk, id);
+    const entry = log.find((each) => each.deviceId === origin.deviceId && each.n === origin.n);
+    if (!entry) return false;
+    const stays = [...staysOf(log)].filter(([user]) => user !== entry.userId);
+    return !stays.some(([, each]) => isIn(each, entry.seq));
   }
 
   /** What has to be so of messages that are shown together, at any moment. */

@@ -14,11 +14,18 @@ export interface Stay {
   readonly to: number;
 }
 
+/** Of rows that were read before: a disk gives the same bytes again until they are written anew. */
+const known = new WeakMap<Uint8Array, Logged>();
+
 export const readLog = (disk: MemoryDisk, id: ConversationId): Logged[] =>
   disk.certain(under(keys.entry(id, 0).slice(0, -11))).map(({ key, value }) => {
+    const before = known.get(value);
+    if (before) return before;
     const seq = fromSortable(key.slice(key.lastIndexOf("/") + 1));
     const entry = { seq, ...rows.entry.decode(key, value) };
-    return { ...entry, ...placeOf(id, entry) };
+    const logged = { ...entry, ...placeOf(id, entry) };
+    known.set(value, logged);
+    return logged;
   });
 
 /** By the log's own changes of members. */
