@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Command, InvalidArgumentError } from "commander";
+import { KNOBS } from "../sim/scenario.js";
 import { replay, reportSmallest } from "./replay.js";
 import { add, emptyTally, table } from "./tally.js";
 import { playSeeds, type WorkerReport, type WorkerTask } from "./worker.js";
@@ -20,7 +21,12 @@ const number = (least: number) => (text: string) => {
 };
 
 /** Until the time is over, somebody interrupts or a world fails; answers that world's seed. */
-async function soak(minutes: number, jobs: number, from: number): Promise<number | null> {
+async function soak(
+  minutes: number,
+  jobs: number,
+  from: number,
+  steps: number,
+): Promise<number | null> {
   const total = emptyTally();
   const start = performance.now();
   const print = () => console.log(`${table(total, (performance.now() - start) / 1_000)}\n`);
@@ -33,7 +39,7 @@ async function soak(minutes: number, jobs: number, from: number): Promise<number
       end = setTimeout(resolve, minutes * 60_000);
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
       for (let i = 0; i < jobs; i++) {
-        const task: WorkerTask = { first: from + i, stride: jobs };
+        const task: WorkerTask = { first: from + i, stride: jobs, steps };
         const worker = new Worker(new URL(import.meta.url), {
           workerData: task,
           resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -59,22 +65,23 @@ async function soak(minutes: number, jobs: number, from: number): Promise<number
 }
 
 async function main(): Promise<void> {
-  const { minutes, seed, jobs, from } = new Command("test:soak")
+  const { minutes, seed, jobs, from, steps } = new Command("test:soak")
     .description("Simulated worlds under faults, and the question whether each kept its promises.")
     .option("--minutes <number>", "for how long", number(0), 5)
     .option("--jobs <number>", "threads", number(1), availableParallelism())
     .option("--from <seed>", "the first seed", number(0), 1)
+    .option("--steps <number>", "things that happen in a world", number(1), KNOBS.steps)
     .option("--seed <number>", "plays this one world, and prints its trace", number(0))
     .parse()
-    .opts<{ minutes: number; jobs: number; from: number; seed?: number }>();
+    .opts<{ minutes: number; jobs: number; from: number; steps: number; seed?: number }>();
   if (seed !== undefined) {
-    process.exitCode = (await replay(seed)) ? 1 : 0;
+    process.exitCode = (await replay(seed, steps)) ? 1 : 0;
     return;
   }
-  const failed = await soak(minutes, jobs, from);
+  const failed = await soak(minutes, jobs, from, steps);
   if (failed === null) return;
   process.exitCode = 1;
-  await reportSmallest(failed);
+  await reportSmallest(failed, steps);
 }
 
 if (isMainThread) await main();

@@ -1,12 +1,14 @@
 /** Plays one seed after another and tells the main thread what came of each. */
 import type { MessagePort } from "node:worker_threads";
 import { familyOf } from "../sim/family.js";
-import { play } from "../sim/scenario.js";
+import { KNOBS, play } from "../sim/scenario.js";
 import type { Tally } from "./tally.js";
 
 export interface WorkerTask {
   readonly first: number;
   readonly stride: number;
+  /** Of each world. */
+  readonly steps: number;
 }
 
 export interface WorkerReport {
@@ -17,10 +19,16 @@ export interface WorkerReport {
 }
 
 /** Without end: the main thread ends it. */
-export async function playSeeds({ first, stride }: WorkerTask, port: MessagePort): Promise<void> {
+export async function playSeeds(
+  { first, stride, steps }: WorkerTask,
+  port: MessagePort,
+): Promise<void> {
   for (let seed = first; ; seed += stride) {
     try {
-      const { world, operations, struck } = await play({ ...familyOf(seed), silent: true });
+      const { world, operations, struck } = await play(
+        { ...familyOf(seed), silent: true },
+        { ...KNOBS, steps },
+      );
       const [violation = null] = world.violations;
       const tally = {
         seeds: 1,
