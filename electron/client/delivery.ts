@@ -55,6 +55,13 @@ const ABOUT_ENTRIES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export const meshed = (state: ClientState, row: ConversationRow): readonly UserId[] =>
   row.members.length > MESH_MEMBERS ? [state.self.userId] : row.members.map(({ userId }) => userId);
 
+/**
+ * Whom own entries may be given directly. Members are known before the log is: what waits here may
+ * stand in it already, from before somebody of them came, who may not have it.
+ */
+const entitled = (state: ClientState, row: ConversationRow): readonly UserId[] =>
+  row.kind === "group" && row.head > row.upTo ? [state.self.userId] : meshed(state, row);
+
 /** What is going on with one conversation's entries; all of it can be found out again. */
 interface Course {
   /** An append is on its way: the next waits, for the order's sake. */
@@ -208,7 +215,7 @@ export class Delivery {
     const { row } = conversation;
     const { deviceId } = this.#core.state.self;
     const now = this.#core.ports.clock.monotonic();
-    for (const userId of meshed(this.#core.state, row)) {
+    for (const userId of entitled(this.#core.state, row)) {
       for (const link of this.#links.open(userId)) {
         const sent = course.sent.get(link.peer.deviceId) ?? new Map<number, number>();
         course.sent.set(link.peer.deviceId, sent);

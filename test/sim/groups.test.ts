@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { ConversationId } from "../../shared/ids.js";
 import { Asking } from "./features.js";
 import type { Device } from "./machine.js";
+import { readLog } from "./relay-log.js";
 import { World } from "./world.js";
 
 let world: World;
@@ -94,6 +95,27 @@ describe("a group", () => {
       expect(await texts(device)).toEqual(["before dave", "welcome", "thank you"]);
       expect(await on.about(device, group)).toMatchObject(about);
     }
+  });
+
+  it("gives who joins nothing that stood in the log before, by whatever path", async () => {
+    await on.say(alice, group, "hi");
+    // They have a channel already.
+    await on.say(alice, world.between(alice, dave), "hi dave");
+    for (const other of [bob, carol, laptop]) {
+      world.network.setDirectPath(alice.name, other.name, "cut");
+    }
+    const before = readLog(world.relay.disk, group).length;
+    world.send(alice, group, "before dave");
+    while (readLog(world.relay.disk, group).length === before) await world.run(1);
+    // The relay has it, and alice's device does not hear of that.
+    world.network.setRelayPath(alice.name, "silent");
+    await on.ask(laptop, "groups.add", { conversationId: group, handles: ["dave"] });
+    world.heal();
+    await heardBy([alice, laptop, bob, carol], "before dave");
+    await on.say(alice, group, "hi dave");
+    await heardBy([dave], "hi dave");
+    await world.run(30_000);
+    expect(await texts(dave)).toEqual(["hi dave"]);
   });
 
   it("takes back no receipt when somebody joins who never had the message", async () => {
