@@ -77,6 +77,8 @@ const bodies = frameFamily({
   membership: [8, { profile: optional(profile), timer: uint(0xffff_ffff) }],
   /** Stands where an own entry disappeared before it could be sent. */
   gone: [9, {}],
+  /** What is left of a message that was deleted for everyone, also for a device that comes later. */
+  erased: [10, {}],
 
   // Only in the notes conversation, whose log every device of the user has: what follows the user.
   draft: [20, { conversationId, text: words }],
@@ -137,6 +139,7 @@ export const decodePreview = (bytes: Uint8Array): { profile: Profile; timer: num
 const SHOWN: ReadonlySet<Body["type"]> = new Set([
   "text",
   "message",
+  "erased",
   "timer",
   "profile",
   "membership",

@@ -13,7 +13,7 @@ export const writingOf = (clock: ClockReading, device: DeviceId): string =>
   `${clockText(clock)}.${device}`;
 
 export const NO_MARKS: Marks = { edit: null, deleted: false, reactions: [] };
-const DELETED: Marks = { edit: null, deleted: true, reactions: [] };
+export const DELETED: Marks = { edit: null, deleted: true, reactions: [] };
 
 export interface Writer {
   readonly userId: UserId;

@@ -13,7 +13,7 @@ import {
 import { announce, type Core, putConversation, putTail } from "./core.js";
 import { logAt } from "./find.js";
 import type { Found, Logged } from "./found.js";
-import { marked, NO_MARKS, writingOf } from "./marks.js";
+import { DELETED, marked, NO_MARKS, writingOf } from "./marks.js";
 import { followed, membershipWrites } from "./membership.js";
 import { personal } from "./personal.js";
 import { Pending, register } from "./registers.js";
@@ -140,7 +140,11 @@ export class Revision {
     const content = decodeContent(entry.payload, entry.at);
     const shown = isShown(content.body);
     const known = this.#tails.get(keyOf(entry)) ?? pending;
-    const marks = await this.#adopted(entry, entry.userId, known?.marks ?? entry.marks);
+    const marks = await this.#adopted(
+      entry,
+      entry.userId,
+      marksOf(content.body, known?.marks ?? entry.marks),
+    );
     const row = { ...entry, marks, payload: marks?.deleted ? erased(entry) : entry.payload };
     const logged: Logged = { kind: "log", seq, row, shown };
     this.#logged.set(seq, logged);
@@ -182,7 +186,7 @@ export class Revision {
     const { conversationId } = this.row;
     const { body, clock } = decodeContent(entry.payload, entry.at);
     const shown = isShown(body);
-    const marks = await this.#adopted(entry, entry.userId, entry.marks);
+    const marks = await this.#adopted(entry, entry.userId, marksOf(body, entry.marks));
     const payload = marks?.deleted && shown ? erased(entry) : entry.payload;
     const logged: Logged = { kind: "log", seq, row: { ...entry, marks, payload }, shown };
     this.#logged.set(seq, logged);
@@ -429,8 +433,12 @@ export class Revision {
 /** What is left of a message that was deleted for everyone: when it was written. */
 const erased = (row: LogRow): Uint8Array => {
   const { clock, sentAt } = decodeContent(row.payload, row.at);
-  return encodeContent({ clock, sentAt, body: { type: "gone" } });
+  return encodeContent({ clock, sentAt, body: { type: "erased" } });
 };
+
+/** Those of an entry that came from another own device, which keeps no more of it. */
+const marksOf = (body: Body, marks: Marks | null): Marks | null =>
+  body.type === "erased" ? DELETED : marks;
 
 const names = (body: Body, handle: string): boolean =>
   textOf(body)

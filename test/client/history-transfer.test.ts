@@ -1,6 +1,6 @@
 /** History between two devices of one user: the client on stage, the other device in the test's hands. */
 import { expect, test } from "vitest";
-import { encodeContent } from "../../electron/client/content.js";
+import { type Body, encodeContent } from "../../electron/client/content.js";
 import { type DirectFrame, directFrames } from "../../electron/client/direct-frames.js";
 import { SESSION_BYTES, sealSignal } from "../../electron/client/signals.js";
 import type { DeviceId, UserId } from "../../shared/ids.js";
@@ -10,13 +10,11 @@ import { ids, newKey, Stage, settled } from "./stage.js";
 const author = "dd".repeat(16) as DeviceId;
 const HEAD = 500;
 
+const content = (body: Body, counter = 0): Uint8Array =>
+  encodeContent({ clock: { wall: 1_800_000_000_000, counter }, sentAt: 1, body });
 const entry = (seq: number, n = seq): SequencedEntry => ({
   ...{ seq, n, userId: ids.bob, deviceId: author, at: 1, ttl: 0, membership: null },
-  payload: encodeContent({
-    clock: { wall: 1_800_000_000_000, counter: seq },
-    sentAt: 1,
-    body: { type: "text", text: `entry ${seq}` },
-  }),
+  payload: content({ type: "text", text: `entry ${seq}` }, seq),
 });
 const entries = (first: number, last: number): SequencedEntry[] =>
   Array.from({ length: last - first + 1 }, (_, i) => entry(first + i));
@@ -179,6 +177,24 @@ test("an end that is not the relay's is given up for the relay's", async () => {
     { messageId: `${ids.talk}.${author}.${HEAD}`, seq: HEAD },
     { messageId: `${ids.talk}.${author}.5000`, seq: null },
   ]);
+});
+
+test("what was deleted for everyone is a deleted line here, too", async () => {
+  const giving = await Stage.withTalk();
+  const erasure = { ...entry(2), payload: content({ type: "erase", target: entry(1) }) };
+  await giving.tell({
+    type: "entries",
+    ...{ stamp: 2, conversationId: ids.talk, entries: [entry(1), erasure] },
+  });
+  const asking = await Other.connected(giving, ids.alice);
+  const ask = { type: "getLog", conversationId: ids.talk, fromSeq: 1, done: 0, total: 0 } as const;
+  await asking.say({ ...ask, request: 1 });
+  const given = asking.heard("logPage")[0]?.entries ?? [];
+  expect(given).toHaveLength(2);
+
+  const laptop = await behind();
+  await laptop.give(given);
+  expect(await laptop.stage.messages()).toMatchObject([{ seq: 1, deleted: true, text: "" }]);
 });
 
 test("a device of the same user gets a log in pages, a device of another gets nothing", async () => {
