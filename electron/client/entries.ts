@@ -125,7 +125,7 @@ export async function addSequenced(
     const payload = entry.payload ?? pending?.payload;
     if (entry.seq > revision.row.upTo + 1 || !userId || !payload) {
       if (pending) {
-        revision.placeLater(readTail({ ...pending, seq: entry.seq }));
+        revision.placeLater(pending, entry.seq);
         steps++;
       }
       continue;

@@ -124,7 +124,9 @@ export class Revision {
   }
 
   /** An entry whose place is known while those before it are missing. */
-  placeLater(entry: TailEntry): void {
+  placeLater(pending: TailEntry, seq: number): void {
+    // With what an entry before it in this change has made of it.
+    const entry = readTail({ ...(this.#tails.get(keyOf(pending)) ?? pending), seq });
     this.#tails.set(keyOf(entry), entry);
     this.#put(putTail(this.row.conversationId, entry));
     this.#effects.push(() => {

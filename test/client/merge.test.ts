@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { backoffMs } from "../../electron/client/backoff.js";
-import { encodeContent } from "../../electron/client/content.js";
+import { type Body, encodeContent } from "../../electron/client/content.js";
 import type { Core } from "../../electron/client/core.js";
 import { meet } from "../../electron/client/directory.js";
 import { addDirect, addOwn, addSequenced } from "../../electron/client/entries.js";
@@ -160,6 +160,28 @@ describe("merging what comes directly with what the relay tells", () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  test("what an entry made of another stays when that one's place is told with it", async () => {
+    const core = await openCore(new MapStore());
+    await core.journal.run(() => meet(core, new Stage().talk()));
+    const by = { userId: ids.bob, ttl: 0, membership: null, at: 1 };
+    const content = (body: Body) =>
+      encodeContent({ clock: { wall: 1_800_000_000_000, counter: 0 }, sentAt: 1, body });
+    const target = { deviceId: bobs, n: 1 };
+    const text = { ...by, ...target, payload: content({ type: "text", text: "oh" }) };
+    await core.journal.run(() =>
+      addDirect(core, ids.talk, { ...text, signature: new Uint8Array(64) }),
+    );
+    const erasure = { ...by, deviceId: "0c".repeat(16) as DeviceId, n: 1 };
+    const payload = content({ type: "erase", target });
+    // Beyond a hole: it waits for the one at 2.
+    const entries = [
+      { ...erasure, seq: 1, payload },
+      { ...text, seq: 3 },
+    ];
+    await core.journal.run(() => addSequenced(core, ids.talk, entries));
+    expect(await page(core)).toMatchObject([{ seq: null, deleted: true, text: "" }]);
   });
 
   test("pages before and after any message join without a gap or an overlap", async () => {
