@@ -32,16 +32,14 @@ export function register(
   pending: Pending,
   body: Body,
   writing: string,
-  /** Whether the author may set what all see. */
-  allowed: boolean,
 ): Effect | null {
   switch (body.type) {
     case "pin":
       return pinned(core, conversation, pending, { ...body.target, writing, on: body.on });
     case "timer":
-      return allowed ? timed(conversation, pending, body.seconds, writing) : null;
+      return timed(conversation, pending, body.seconds, writing);
     case "profile":
-      return allowed ? named(conversation, pending, body.profile, writing) : null;
+      return named(conversation, pending, body.profile, writing);
     case "membership": {
       const effects = [
         body.profile && named(conversation, pending, body.profile, writing),

@@ -307,11 +307,12 @@ export class Revision {
       if (!changed) this.#orphan(target, author, body, clock, at);
       return;
     }
-    const allowed = this.row.kind !== "group" || !this.row.restricted || (member?.admin ?? false);
+    // Whether a group's name or timer is for admins alone is asked of whoever sets it: here it would
+    // depend on when the restriction became known, and devices would come to differ.
     const change =
       this.row.kind === "notes" && author.userId === state.self.userId
         ? personal(this.#core, this.#pending, body, writing)
-        : register(this.#core, this.#conversation, this.#pending, body, writing, allowed);
+        : register(this.#core, this.#conversation, this.#pending, body, writing);
     if (!change) return;
     for (const write of change.writes) this.#put(write);
     this.#effects.push(change.apply);
