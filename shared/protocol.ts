@@ -116,6 +116,14 @@ export const membership = struct({
 });
 export type Membership = Infer<typeof membership>;
 
+/**
+ * What the author of an entry might do in the group when the relay took it: write; also change what
+ * the group is called and its timer; also delete what others wrote. Elsewhere it is `change`. Members
+ * learn of changes of members at different times, and must not judge by what each of them knows.
+ */
+export const rights = oneOf("write", "change", "moderate");
+export type Rights = Infer<typeof rights>;
+
 export const sequencedEntry = struct({
   seq,
   userId,
@@ -124,6 +132,7 @@ export const sequencedEntry = struct({
   /** When the relay gave the seq. */
   at: milliseconds,
   ttl,
+  rights,
   membership: optional(membership),
   /** Empty where it has been deleted: its time was up. */
   payload: bytes(MAX_PAYLOAD_BYTES),
@@ -141,7 +150,7 @@ const handedIn = struct({
 export type HandedIn = Infer<typeof handedIn>;
 
 /** What became of an entry whose payload the receiver has already. */
-const placement = struct({ seq, deviceId, n: uint(), at: milliseconds });
+const placement = struct({ seq, deviceId, n: uint(), at: milliseconds, rights });
 
 const invite = struct({
   code,
@@ -396,7 +405,10 @@ export const relayFrames = frameFamily({
   people: [20, { requestId, people: list(person, MAX_SEARCH_RESULTS) }],
   opened: [21, { requestId, conversation }],
   /** The place of each handed-in entry, in their order. */
-  appended: [23, { requestId, places: list(struct({ seq, at: milliseconds }), MAX_ENTRIES) }],
+  appended: [
+    23,
+    { requestId, places: list(struct({ seq, at: milliseconds, rights }), MAX_ENTRIES) },
+  ],
   page: [
     24,
     {

@@ -2,7 +2,7 @@
 import { DovetailError } from "../../shared/errors.js";
 import type { DeviceId } from "../../shared/ids.js";
 import { MAX_ENTRIES, MAX_PAGE_BYTES } from "../../shared/limits.js";
-import type { HandedIn } from "../../shared/protocol.js";
+import type { HandedIn, SequencedEntry } from "../../shared/protocol.js";
 import type { Core } from "./core.js";
 import type { RelayEntry } from "./entries.js";
 import { keys } from "./rows.js";
@@ -16,14 +16,13 @@ export const handedIn = ({ deviceId, n, ttl, signature, payload }: TailEntry): H
   payload,
 });
 
+type Place = Pick<SequencedEntry, "seq" | "at" | "rights">;
+
 /** @throws DovetailError `malformed_frame` where the answer does not fit the request. */
-export function placements(
-  entries: readonly HandedIn[],
-  places: readonly { readonly seq: number; readonly at: number }[],
-): RelayEntry[] {
+export function placements(entries: readonly HandedIn[], places: readonly Place[]): RelayEntry[] {
   if (places.length !== entries.length) throw new DovetailError("malformed_frame");
   return entries
-    .map(({ deviceId, n }, i) => ({ deviceId, n, ...(places[i] as { seq: number; at: number }) }))
+    .map(({ deviceId, n }, i) => ({ deviceId, n, ...(places[i] as Place) }))
     .sort((a, b) => a.seq - b.seq);
 }
 

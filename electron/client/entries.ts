@@ -3,7 +3,7 @@ import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.
 import type { Write } from "../../shared/key-value.js";
 import { MAX_HOLDERS } from "../../shared/limits.js";
 import { isMembershipN } from "../../shared/membership.js";
-import type { Membership } from "../../shared/protocol.js";
+import type { Membership, Rights } from "../../shared/protocol.js";
 import { type Body, encodeContent } from "./content.js";
 import { announce, type Core, putStamp, putTail, reachStamp, unchanged } from "./core.js";
 import { logAt } from "./find.js";
@@ -94,6 +94,7 @@ export async function addDirect(
 export interface RelayEntry extends Origin {
   readonly seq: number;
   readonly at: number;
+  readonly rights: Rights;
   readonly userId?: UserId;
   readonly ttl?: number;
   readonly membership?: Membership | null;
@@ -156,7 +157,7 @@ export async function addSequenced(
 }
 
 const placedRow = (
-  { deviceId, n, at, ttl, membership }: RelayEntry,
+  { deviceId, n, at, ttl, rights, membership }: RelayEntry,
   userId: UserId,
   payload: Uint8Array,
   pending: TailEntry | undefined,
@@ -166,6 +167,7 @@ const placedRow = (
   direct: pending?.direct ?? false,
   floor: pending?.floor ?? "none",
   marks: null,
+  rights,
   membership: membership ?? null,
 });
 

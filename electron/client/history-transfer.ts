@@ -227,8 +227,8 @@ export class HistoryTransfer {
       if (page.length === limit || (previous && seq !== previous.seq + 1)) break;
       bytes += row.payload.length + ENTRY_BYTES + 64 * (row.membership?.adds.length ?? 0);
       if (previous && bytes > PAGE_BYTES) break;
-      const { userId, deviceId, n, at, ttl, membership, payload } = row;
-      page.push({ seq, userId, deviceId, n, at, ttl, membership, payload });
+      const { userId, deviceId, n, at, ttl, rights, membership, payload } = row;
+      page.push({ seq, userId, deviceId, n, at, ttl, rights, membership, payload });
     }
     return page;
   }

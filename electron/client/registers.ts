@@ -1,5 +1,9 @@
-/** What is set for a whole conversation, for everyone in it: the latest writing wins. */
+/**
+ * What is set for a whole conversation, for everyone in it: the latest writing wins; of a group's name
+ * and timer, the last in the log.
+ */
 import type { Write } from "../../shared/key-value.js";
+import type { Rights } from "../../shared/protocol.js";
 import type { Body, Profile } from "./content.js";
 import type { Core } from "./core.js";
 import { keys, MAX_PINS, type PinRow, pinsRow, profileRow, timerRow } from "./rows.js";
@@ -32,18 +36,24 @@ export function register(
   pending: Pending,
   body: Body,
   writing: string,
+  /** Null for an entry without a place in the log. */
+  rights: Rights | null,
 ): Effect | null {
+  const isGroup = conversation.row.kind === "group";
+  // In a group the log decides: who joined later has its state from an entry of the log, and what was
+  // set before by a clock that is ahead must not win over that with the others alone.
+  if (isGroup && body.type !== "pin" && (rights === null || rights === "write")) return null;
   switch (body.type) {
     case "pin":
       return pinned(core, conversation, pending, { ...body.target, writing, on: body.on });
     case "timer":
-      return timed(conversation, pending, body.seconds, writing);
+      return timed(conversation, pending, body.seconds, writing, isGroup);
     case "profile":
-      return named(conversation, pending, body.profile, writing);
+      return named(conversation, pending, body.profile, writing, isGroup);
     case "membership": {
       const effects = [
-        body.profile && named(conversation, pending, body.profile, writing),
-        timed(conversation, pending, body.timer, writing),
+        body.profile && named(conversation, pending, body.profile, writing, isGroup),
+        timed(conversation, pending, body.timer, writing, isGroup),
       ].filter((effect) => effect !== null);
       return {
         writes: effects.flatMap((effect) => effect.writes),
@@ -62,10 +72,11 @@ function timed(
   pending: Pending,
   seconds: number,
   writing: string,
+  byPlace: boolean,
 ): Effect | null {
   const key = keys.timer(conversation.row.conversationId);
   const known = pending.get(key, conversation.timer);
-  if (known && known.writing >= writing) return null;
+  if (!byPlace && known && known.writing >= writing) return null;
   const row = { writing, seconds };
   pending.set(key, row);
   return {
@@ -81,10 +92,11 @@ function named(
   pending: Pending,
   profile: Profile,
   writing: string,
+  byPlace: boolean,
 ): Effect | null {
   const key = keys.profile(conversation.row.conversationId);
   const known = pending.get(key, conversation.profile);
-  if (known && known.writing >= writing) return null;
+  if (!byPlace && known && known.writing >= writing) return null;
   const row = { writing, ...profile };
   pending.set(key, row);
   return {

@@ -1,6 +1,7 @@
 /** What one change of the profile does to the entries of one conversation, while it is being made. */
 import type { DeviceId, Origin, UserId } from "../../shared/ids.js";
 import { under, type Write } from "../../shared/key-value.js";
+import type { Rights } from "../../shared/protocol.js";
 import {
   type Body,
   decodeContent,
@@ -52,8 +53,8 @@ interface Author {
   readonly userId: UserId;
   readonly deviceId: DeviceId;
   readonly n: number;
-  /** Whether the log has given it a place: only then it is sure who was an admin. */
-  readonly placed: boolean;
+  /** What it may do in a group, as the relay says with its place; null while it has none. */
+  readonly rights: Rights | null;
 }
 
 export class Revision {
@@ -117,7 +118,7 @@ export class Revision {
     });
     await this.#follow(
       added.content.body,
-      { ...added, placed: false },
+      { ...added, rights: null },
       added.content.clock,
       added.at,
     );
@@ -177,7 +178,7 @@ export class Revision {
       else if (!this.#quiet) this.#tell("message.added", now);
     });
     if (entry.membership) this.#followMembers(entry, seq);
-    await this.#follow(content.body, { ...entry, placed: true }, content.clock, entry.at);
+    await this.#follow(content.body, entry, content.clock, entry.at);
   }
 
   /**
@@ -211,7 +212,7 @@ export class Revision {
       if (seq === this.row.upTo) this.#conversation.newest = now.row;
       this.#core.hlc.see(clock);
     });
-    await this.#follow(body, { ...entry, placed: true }, clock, entry.at);
+    await this.#follow(body, entry, clock, entry.at);
   }
 
   #advance(
@@ -299,20 +300,17 @@ export class Revision {
   ): Promise<void> {
     const writing = writingOf(clock, author.deviceId);
     const { state } = this.#core;
-    const member = this.row.members.find(({ userId }) => userId === author.userId);
-    const admin = author.placed && (member?.admin ?? false);
+    const admin = author.rights === "moderate";
     const target = targetOf(body);
     if (target) {
       const changed = await this.#mark(target, body, { userId: author.userId, writing, admin });
       if (!changed) this.#orphan(target, author, body, clock, at);
       return;
     }
-    // Whether a group's name or timer is for admins alone is asked of whoever sets it: here it would
-    // depend on when the restriction became known, and devices would come to differ.
     const change =
       this.row.kind === "notes" && author.userId === state.self.userId
         ? personal(this.#core, this.#pending, body, writing)
-        : register(this.#core, this.#conversation, this.#pending, body, writing);
+        : register(this.#core, this.#conversation, this.#pending, body, writing, author.rights);
     if (!change) return;
     for (const write of change.writes) this.#put(write);
     this.#effects.push(change.apply);
@@ -384,7 +382,7 @@ export class Revision {
     const { userId, deviceId, n } = author;
     const value = tailRow.encode({
       ...{ userId, deviceId, n, at, payload },
-      ...{ ttl: 0, seq: 0, direct: false, floor: "none", read: author.placed },
+      ...{ ttl: 0, seq: 0, direct: false, floor: "none", read: author.rights === "moderate" },
       ...{ signature: null, heldBy: [], marks: null },
     });
     this.#put({ type: "put", key, value });
@@ -401,12 +399,12 @@ export class Revision {
     const pending = [...this.#writes.values()].filter(
       (write) => write.type === "put" && write.key.startsWith(prefix),
     ) as Extract<Write, { type: "put" }>[];
-    for (const { key, value } of [...stored, ...pending]) {
+    const orphans = new Map([...stored, ...pending].map(({ key, value }) => [key, value]));
+    for (const [key, value] of orphans) {
       const { userId, deviceId, payload, at, read } = tailRow.decode(value);
       const { body, clock } = decodeContent(payload, at);
       const writing = writingOf(clock, deviceId);
-      const member = this.row.members.find((known) => known.userId === userId);
-      const by = { userId, writing, admin: read && (member?.admin ?? false) };
+      const by = { userId, writing, admin: read };
       adopted = marked(adopted ?? NO_MARKS, author, body, by);
       this.#put({ type: "del", key });
       this.row = { ...this.row, orphans: Math.max(0, this.row.orphans - 1) };

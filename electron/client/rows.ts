@@ -30,7 +30,7 @@ import {
   MAX_PICTURE_BYTES,
   MAX_TEXT_BYTES,
 } from "../../shared/limits.js";
-import { membership, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { membership, rights, SIGNATURE_BYTES } from "../../shared/protocol.js";
 import { MAX_COUNTER } from "./hlc.js";
 
 /** Raised by one when a row changes its form; a database says which it has. */
@@ -182,6 +182,7 @@ const logEntry = struct({
   direct: bool,
   floor,
   marks: optional(marks),
+  rights,
   membership: optional(membership),
   /** Empty where its time was up. */
   payload: bytes(MAX_PAYLOAD_BYTES),
@@ -202,7 +203,7 @@ const tailEntry = struct({
   direct: bool,
   /** Of an own entry, by direct receipts. */
   floor,
-  /** Of another's entry: whether this user has read it. */
+  /** Of another's entry: whether this user has read it. Of an orphan: whether an admin wrote it. */
   read: bool,
   /** Of another's entry: its device's, so that this device can hand it in. */
   signature: optional(fixed(SIGNATURE_BYTES)),

@@ -102,7 +102,13 @@ export async function upgrade(store: KeyValue): Promise<void> {
   });
   await each(store, "log/", old.log, (row, key) => {
     const id = key.split("/")[1] as ConversationId;
-    const value = logRow.encode({ ...row, ttl: 0, marks: null, membership: null });
+    const value = logRow.encode({
+      ...row,
+      ttl: 0,
+      marks: null,
+      rights: "change",
+      membership: null,
+    });
     return [put(keys.shown(id, seqOfKey(key)), value)];
   });
   await each(store, "tail/", old.tail, (row, key) => {

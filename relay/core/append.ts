@@ -30,7 +30,7 @@ export interface AppendContext {
   readonly metrics: Metrics;
 }
 
-type Place = Pick<SequencedEntry, "seq" | "at">;
+type Place = Pick<SequencedEntry, "seq" | "at" | "rights">;
 type AppendFrame = Extract<ClientFrame, { type: "append" }>;
 
 export class AppendJob implements WriteJob {
@@ -94,7 +94,7 @@ export class AppendJob implements WriteJob {
       const logged = await conversations.byOrigin(conversation, deviceId, firstN, toN);
       const own = conversation.spans(this.#peer.userId) ?? [];
       const visible = logged.filter(({ seq }) => covers(own, seq));
-      for (const placed of visible) this.#recognise(entries, placed);
+      for (const placed of visible) this.#recognise(conversation, entries, placed);
     }
     const unknown = entries.filter((entry) => !this.#known.has(keyOf(entry)));
     if (unknown.length === 0) return;
@@ -103,7 +103,11 @@ export class AppendJob implements WriteJob {
     this.#authors.set(deviceId, await this.#authorOf(conversation, deviceId, unknown));
   }
 
-  #recognise(entries: readonly HandedIn[], { n, seq, at, entry: logged }: Placed): void {
+  #recognise(
+    conversation: Conversation,
+    entries: readonly HandedIn[],
+    { n, seq, at, entry: logged }: Placed,
+  ): void {
     const entry = entries.find((each) => each.n === n);
     if (!entry) return;
     // What was deleted cannot be compared any more.
@@ -111,7 +115,9 @@ export class AppendJob implements WriteJob {
     if (comparable && !sameBytes(entry.payload, logged.payload)) {
       throw new DovetailError("origin_conflict", `Entry ${n} has another content.`);
     }
-    this.#known.set(keyOf(entry), { seq, at });
+    // What somebody might do when they wrote what is no longer kept is not known any more.
+    const rights = logged?.rights ?? (conversation.kind === "group" ? "write" : "change");
+    this.#known.set(keyOf(entry), { seq, at, rights });
   }
 
   /** Own entries need no signature: the connection has proved whose they are. */
@@ -155,7 +161,8 @@ export class AppendJob implements WriteJob {
       }
       lastNs.set(deviceId, n);
       const seq = stage.head + 1 + planned.size;
-      planned.set(key, { seq, userId, deviceId, n, at, ttl, membership: null, payload });
+      const rights = conversation.rightsOf(userId);
+      planned.set(key, { seq, userId, deviceId, n, at, ttl, rights, membership: null, payload });
     }
     for (const entry of planned.values()) stage.append(entry);
     this.#added = planned;
@@ -192,8 +199,8 @@ export class AppendJob implements WriteJob {
     const { requestId, entries, heldBy } = this.#frame;
     const places = entries.map((entry) => {
       const key = keyOf(entry);
-      const { seq, at } = (this.#known.get(key) ?? this.#added.get(key)) as Place;
-      return { seq, at };
+      const { seq, at, rights } = (this.#known.get(key) ?? this.#added.get(key)) as Place;
+      return { seq, at, rights };
     });
     // Here and not where the request came in, so that it goes out before later entries do.
     this.#peer.send(relayFrames.encode({ type: "appended", requestId, places }));

@@ -1,6 +1,6 @@
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { type Group, isMembershipN } from "../../shared/membership.js";
-import type { SequencedEntry } from "../../shared/protocol.js";
+import type { Rights, SequencedEntry } from "../../shared/protocol.js";
 import { MAX_NOTED_MEMBERS, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES } from "./bounds.js";
 import type { ConversationKind, LogChange, StoredConversation, StoredCursor } from "./ports.js";
 import { type Span, WHOLE_LOG } from "./spans.js";
@@ -41,6 +41,13 @@ export class Conversation {
   /** Where what is kept of the log begins. */
   get first(): number {
     return this.#first;
+  }
+
+  rightsOf(user: UserId): Rights {
+    if (this.kind !== "group") return "change";
+    const { restricted, members } = this.#group;
+    if (members.some(({ userId, admin }) => userId === user && admin)) return "moderate";
+    return restricted ? "write" : "change";
   }
 
   get group(): Group {

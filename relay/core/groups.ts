@@ -80,7 +80,7 @@ export async function changeMembership(
   const appended = (seq: number, at: number): RelayFrame => ({
     type: "appended",
     requestId,
-    places: [{ seq, at }],
+    places: [{ seq, at, rights: "moderate" }],
   });
   let before: RelayFrame | null = null;
   const written = await regroup(context, peer, {

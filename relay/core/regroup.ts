@@ -172,6 +172,7 @@ class RegroupJob implements WriteJob {
       n: membershipN(epoch),
       at: this.#context.clock.now(),
       ttl: 0,
+      rights: "moderate",
       membership: { ...change, epoch, adds },
       payload,
     };

@@ -29,6 +29,7 @@ import {
   HASH_BYTES,
   membership,
   PUBLIC_KEY_BYTES,
+  rights,
   SIGNATURE_BYTES,
 } from "../../shared/protocol.js";
 import { MAX_CURSOR_DEVICES, MAX_SPANS } from "../core/bounds.js";
@@ -128,12 +129,13 @@ export const rows = {
       n: uint(),
       at: uint(),
       ttl: uint(),
+      rights,
       membership: optional(membership),
       payload: bytes(MAX_PAYLOAD_BYTES),
     }),
     older(
       struct({ userId, deviceId, n: uint(), at: uint(), payload: bytes(MAX_PAYLOAD_BYTES) }),
-      (entry) => ({ ...entry, ttl: 0, membership: null }),
+      (entry) => ({ ...entry, ttl: 0, rights: "change" as const, membership: null }),
     ),
   ),
   /** `at` where the entry itself is no longer kept. */

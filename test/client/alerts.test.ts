@@ -28,6 +28,7 @@ async function hear(...texts: readonly string[]): Promise<void> {
     n: seq,
     at: now,
     ttl: 0,
+    rights: "change" as const,
     membership: null,
     payload: encodeContent({
       clock: { wall: now, counter: seq },

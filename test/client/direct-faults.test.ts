@@ -240,12 +240,19 @@ test("nor when the log has placed both before the word of the reader came", asyn
   await bob.stage.clock.pass(1_100);
   await bob.stage.answer("append", {
     type: "appended",
-    places: bob.stage.last("append").entries.map((_, i) => ({ seq: i + 1, at: 1 })),
+    places: bob.stage.last("append").entries.map((_, i) => ({
+      seq: i + 1,
+      at: 1,
+      rights: "change" as const,
+    })),
   });
   await bob.stage.clock.pass(4_000);
   await bob.stage.answerPing();
   if ((await bob.stage.messages()).some(({ seq }) => seq === null)) {
-    await bob.stage.answer("append", { type: "appended", places: [{ seq: 2, at: 1 }] });
+    await bob.stage.answer("append", {
+      type: "appended",
+      places: [{ seq: 2, at: 1, rights: "change" }],
+    });
   }
   const origins = [{ deviceId: bob.stage.key.deviceId, n: 2 }];
   await bob.say({ type: "read", conversationId: ids.talk, readUpTo: 0, origins });
@@ -258,7 +265,7 @@ test("with its clock set back at a restart a device still writes after what it w
   const stage = await Stage.withTalk();
   await stage.send("before");
   await settled();
-  await stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1 }] });
+  await stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1, rights: "change" }] });
   const [before] = await stage.messages();
   stage.clock.setBack(3_600_000);
   await stage.start();
@@ -276,7 +283,10 @@ test("a receipt follows what this device handed in", async () => {
   await bob.stage.clock.pass(9_000);
   await bob.stage.answerPing();
   await bob.stage.clock.pass(9_000);
-  await bob.stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1 }] });
+  await bob.stage.answer("append", {
+    type: "appended",
+    places: [{ seq: 1, at: 1, rights: "change" }],
+  });
   await bob.stage.clock.pass(100);
   expect(bob.stage.last("moveCursors")).toMatchObject({ deliveredUpTo: 1 });
 });

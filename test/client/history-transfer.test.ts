@@ -13,7 +13,16 @@ const HEAD = 500;
 const content = (body: Body, counter = 0): Uint8Array =>
   encodeContent({ clock: { wall: 1_800_000_000_000, counter }, sentAt: 1, body });
 const entry = (seq: number, n = seq): SequencedEntry => ({
-  ...{ seq, n, userId: ids.bob, deviceId: author, at: 1, ttl: 0, membership: null },
+  ...{
+    seq,
+    n,
+    userId: ids.bob,
+    deviceId: author,
+    at: 1,
+    ttl: 0,
+    rights: "change" as const,
+    membership: null,
+  },
   payload: content({ type: "text", text: `entry ${seq}` }, seq),
 });
 const entries = (first: number, last: number): SequencedEntry[] =>

@@ -105,6 +105,7 @@ describe("merging what comes directly with what the relay tells", () => {
             n,
             at: index,
             ttl: 0,
+            rights: "change" as const,
             membership: null,
             payload,
           });
@@ -115,7 +116,13 @@ describe("merging what comes directly with what the relay tells", () => {
               core,
               ids.talk,
               placed
-                ? entries.map(({ seq, deviceId, n, at }) => ({ seq, deviceId, n, at }))
+                ? entries.map(({ seq, deviceId, n, at, rights }) => ({
+                    seq,
+                    deviceId,
+                    n,
+                    at,
+                    rights,
+                  }))
                 : entries,
             ),
           );
@@ -165,7 +172,7 @@ describe("merging what comes directly with what the relay tells", () => {
   test("what an entry made of another stays when that one's place is told with it", async () => {
     const core = await openCore(new MapStore());
     await core.journal.run(() => meet(core, new Stage().talk()));
-    const by = { userId: ids.bob, ttl: 0, membership: null, at: 1 };
+    const by = { userId: ids.bob, ttl: 0, rights: "change" as const, membership: null, at: 1 };
     const content = (body: Body) =>
       encodeContent({ clock: { wall: 1_800_000_000_000, counter: 0 }, sentAt: 1, body });
     const target = { deviceId: bobs, n: 1 };
@@ -203,6 +210,7 @@ describe("merging what comes directly with what the relay tells", () => {
             deviceId: own,
             n: i + 1,
             at: 0,
+            rights: "change" as const,
           }));
           await core.journal.run(() => addSequenced(core, ids.talk, places));
           const all = await listMessages(core, { conversationId: ids.talk, limit: 500 });

@@ -19,6 +19,7 @@ const entry = (seq: number, text = `entry ${seq}`) => ({
   n: seq,
   at: 1,
   ttl: 0,
+  rights: "change" as const,
   membership: null,
   payload: payload(text),
 });
@@ -218,7 +219,7 @@ test("a refused append is tried again with back-off and never given up", async (
     await stage.answerPing();
     expect(stage.sent.filter(({ type }) => type === "append").length).toBe(before + 1);
   }
-  await stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1 }] });
+  await stage.answer("append", { type: "appended", places: [{ seq: 1, at: 1, rights: "change" }] });
   expect((await stage.messages())[0]).toMatchObject({ state: "sent", seq: 1 });
 });
 

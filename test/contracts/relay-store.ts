@@ -25,6 +25,7 @@ const entry = (seq: number, n: number, text = `${n}`): SequencedEntry => ({
   n,
   at: 1_000 + seq,
   ttl: 0,
+  rights: "change" as const,
   membership: null,
   payload: new TextEncoder().encode(text),
 });

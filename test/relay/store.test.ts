@@ -130,6 +130,7 @@ describe("data of a relay that knew no groups", () => {
     n: 1,
     at: 5,
     ttl: 0,
+    rights: "change" as const,
     membership: null,
     payload: Uint8Array.of(9),
   };

@@ -1,5 +1,6 @@
 /** Any frame that the protocol allows, for property tests. */
 import fc from "fast-check";
+import { utf8 } from "../../shared/bytes.js";
 import { type ErrorCode, errorCodes } from "../../shared/errors.js";
 import { ID_BYTES, idFromBytes } from "../../shared/ids.js";
 import {
@@ -13,7 +14,9 @@ const exactly = (length: number) => fc.uint8Array({ minLength: length, maxLength
 const payload = fc.uint8Array({ maxLength: 300 });
 const some = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 5 });
 const orNull = <T>(item: fc.Arbitrary<T>) => fc.option(item, { nil: null });
-const text = (maxLength: number) => fc.string({ unit: "grapheme", maxLength });
+/** At most `maxLength` characters as people count them, and 64 bytes, which every text may have. */
+const text = (maxLength: number) =>
+  fc.string({ unit: "grapheme", maxLength }).filter((value) => utf8(value).length <= 64);
 
 const requestId = fc.integer({ min: 0, max: 0xffff_ffff });
 const nonce = requestId;
@@ -46,6 +49,7 @@ const conversation = fc.record({
   members: some(member),
 });
 const seconds = fc.integer({ min: 0, max: 0xffff_ffff });
+const rights = fc.constantFrom("write" as const, "change" as const, "moderate" as const);
 const membershipChange = {
   removes: some(userId),
   promotes: some(userId),
@@ -59,6 +63,7 @@ const entry = fc.record({
   n: whole,
   at: whole,
   ttl: seconds,
+  rights,
   membership: orNull(fc.record({ epoch: whole, adds: some(person), ...membershipChange })),
   payload,
 });
@@ -71,7 +76,7 @@ const invite = fc.record({
   maxUses: orNull(whole),
   uses: whole,
 });
-const placement = fc.record({ seq: whole, deviceId, n: whole, at: whole });
+const placement = fc.record({ seq: whole, deviceId, n: whole, at: whole, rights });
 const presence = fc.record({ userId, devices: some(deviceId), lastSeen: whole });
 const iceServer = fc.record({
   urls: some(text(30)),
@@ -216,7 +221,10 @@ export const relayFrame = {
   pong: frame("pong", { nonce }),
   people: frame("people", { requestId, people: some(person) }),
   opened: frame("opened", { requestId, conversation }),
-  appended: frame("appended", { requestId, places: some(fc.record({ seq: whole, at: whole })) }),
+  appended: frame("appended", {
+    requestId,
+    places: some(fc.record({ seq: whole, at: whole, rights })),
+  }),
   page: frame("page", { requestId, head: whole, first: whole, entries: some(entry) }),
   done: frame("done", { requestId }),
   changes: frame("changes", {
