@@ -153,6 +153,10 @@ const UNTOLD = "*";
 
 export const isUntold = ({ writing }: DraftRow): boolean => writing.endsWith(UNTOLD);
 
+/** The writing of the last draft that other devices were told of or told; empty for none. */
+export const toldWriting = (draft: DraftRow): string =>
+  isUntold(draft) ? draft.writing.slice(0, -UNTOLD.length) : draft.writing;
+
 const untold = (draft: DraftRow | null): string =>
   draft && isUntold(draft) ? draft.writing : `${draft?.writing ?? ""}${UNTOLD}`;
 

@@ -1,13 +1,21 @@
 /** The changes that bring entries into the profile and move them to their place in the log. */
-import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.js";
+import {
+  type ConversationId,
+  type DeviceId,
+  messageIdOf,
+  type Origin,
+  type UserId,
+} from "../../shared/ids.js";
 import type { Write } from "../../shared/key-value.js";
 import { MAX_HOLDERS } from "../../shared/limits.js";
 import { isMembershipN } from "../../shared/membership.js";
 import type { Membership, Rights } from "../../shared/protocol.js";
 import { type Body, encodeContent } from "./content.js";
 import { announce, type Core, putStamp, putTail, reachStamp, unchanged } from "./core.js";
-import { logAt } from "./find.js";
+import { toldWriting } from "./directory.js";
+import { find, logAt } from "./find.js";
 import type { Found, Logged } from "./found.js";
+import { readClock } from "./hlc.js";
 import type { Change } from "./journal.js";
 import { Revision } from "./revision.js";
 import { clockRow, keys, type LogRow, logRow, originRow } from "./rows.js";
@@ -26,6 +34,9 @@ export async function addOwn(
   const { userId, deviceId } = state.self;
   const at = core.ports.clock.now();
   const n = conversation.row.nextN;
+  // However far a device of this user was ahead: what one changes on this device now stays so.
+  const changed = await lastWriting(core, conversation, body);
+  if (changed) core.hlc.resume(readClock(changed));
   const clock = core.hlc.next();
   const entry = readTail({
     ...{ userId, deviceId, n, ttl, at },
@@ -48,6 +59,37 @@ export async function addOwn(
       return { deviceId, n };
     },
   };
+}
+
+/** With what this user last wrote what the entry is to change; null where it never did. */
+async function lastWriting(
+  core: Core,
+  conversation: Conversation,
+  body: Body,
+): Promise<string | null> {
+  const { state } = core;
+  switch (body.type) {
+    case "draft": {
+      const draft = state.conversations.get(body.conversationId)?.draft;
+      return (draft && toldWriting(draft)) || null;
+    }
+    case "flag":
+      return state.conversations.get(body.conversationId)?.flags.get(body.flag)?.writing ?? null;
+    case "star":
+      return state.stars.get(messageIdOf(body.conversationId, body.target))?.writing ?? null;
+    case "block":
+      return state.blocks.get(body.userId)?.at(-1)?.writing ?? null;
+    case "edit":
+    case "react": {
+      const found = await find(core, conversation, body.target);
+      const marks = found?.kind === "log" ? found.row.marks : found?.entry.marks;
+      if (body.type === "edit") return marks?.edit?.writing ?? null;
+      const own = marks?.reactions.find(({ userId }) => userId === state.self.userId);
+      return own?.writing ?? null;
+    }
+    default:
+      return null;
+  }
 }
 
 export interface DirectEntry extends Origin {

@@ -1,4 +1,4 @@
-import { sortable } from "../../shared/key-value.js";
+import { fromSortable, sortable } from "../../shared/key-value.js";
 import type { Clock } from "../../shared/runtime.js";
 
 /**
@@ -20,9 +20,18 @@ export const MAX_COUNTER = 0xffff;
  */
 const MAX_AHEAD_MS = 10 * 60_000;
 
+const WALL_DIGITS = sortable(0).length;
+const COUNTER_DIGITS = 4;
+
 /** As text that compares as the readings do. */
 export const clockText = (reading: ClockReading): string =>
-  `${sortable(reading.wall)}${reading.counter.toString(32).padStart(4, "0")}`;
+  `${sortable(reading.wall)}${reading.counter.toString(32).padStart(COUNTER_DIGITS, "0")}`;
+
+/** The reading that a text begins with which {@link clockText} made. */
+export const readClock = (text: string): ClockReading => ({
+  wall: fromSortable(text.slice(0, WALL_DIGITS)),
+  counter: Number.parseInt(text.slice(WALL_DIGITS, WALL_DIGITS + COUNTER_DIGITS), 32),
+});
 
 export class HybridClock {
   readonly #clock: Clock;

@@ -105,7 +105,7 @@ export function ownFaults(
   for (const { device, summary } of all) {
     const { conversationId, pinned, archived, mutedUntil, blocked, request } = summary;
     const muted = mutedUntil !== null;
-    const draft = clocksAgree(all, device) ? summary.draft : null;
+    const { draft } = summary;
     const thing = own(device.handle, conversationId);
     const view = JSON.stringify({ pinned, archived, muted, draft, blocked, request });
     const other = first.get(thing);
@@ -118,22 +118,12 @@ export function ownFaults(
         faults.push(`${device.name} has ${flag} ${value}, which nobody wanted last`);
       }
     }
-    if (draft !== null && !memory.drafts.explains(thing, draft, "")) {
+    if (!memory.drafts.explains(thing, draft, "")) {
       faults.push(`${device.name} has the draft "${draft}", which nobody wrote last`);
     }
   }
   return faults;
 }
-
-/** Readings that are further ahead are not followed (hlc.ts), and what is typed after them loses. */
-const CLOCKS_MS = 10 * 60_000;
-
-const clocksAgree = (all: readonly { readonly device: Device }[], { handle }: Device): boolean => {
-  const skews = all
-    .filter(({ device }) => device.handle === handle)
-    .map(({ device }) => device.clock.skewMs);
-  return Math.max(...skews) - Math.min(...skews) < CLOCKS_MS;
-};
 
 /** What all members of a group say of it. */
 export function groupFaults(
