@@ -10,7 +10,7 @@ import {
   parseMessageId,
 } from "../../shared/ids.js";
 import { under } from "../../shared/key-value.js";
-import { Gathering } from "./gathering.js";
+import { Gathering, type Subject } from "./gathering.js";
 import type { Device } from "./machine.js";
 import type { Life } from "./network.js";
 import {
@@ -168,10 +168,10 @@ export class Checker {
     const summaries: Summary[] = [];
     for (const id of this.#world.conversations.keys()) {
       if (faults.length > 0) return faults;
-      const talk = new Gathering(this.#world, id);
+      const talk = new Gathering(this.#world, this.#subject(id));
       const opened = talk.devices.some((device) => device.opened.has(id));
       if (!opened && talk.log.length === 0) continue;
-      const seen: (Seen & Summary)[] = [];
+      const seen: (Seen<Device> & Summary)[] = [];
       for (const device of talk.devices) {
         const there = await look(talk, device);
         if (typeof there === "string") faults.push(`${device.name} ${there}`);
@@ -191,7 +191,22 @@ export class Checker {
     return faults;
   }
 
-  #historyFaults(talk: Gathering, seen: Seen & Summary, all: readonly Seen[]): string[] {
+  #subject(id: ConversationId): Subject {
+    const { groups, conversations, relay } = this.#world;
+    return {
+      id,
+      isGroup: groups.has(id),
+      handles: conversations.get(id) ?? [],
+      log: readLog(relay.disk, id),
+      relayNow: relay.clock.during({ alive: true }).now(),
+    };
+  }
+
+  #historyFaults(
+    talk: Gathering<Device>,
+    seen: Seen<Device> & Summary,
+    all: readonly Seen<Device>[],
+  ): string[] {
     const { device, summary } = seen;
     const list = talk.placed(device, seen.list);
     const log = talk.visible(device, list);
@@ -207,7 +222,10 @@ export class Checker {
   }
 
   /** Members, roles and what the group is called: with all alike, and as the relay has them. */
-  async #groupFaults(talk: Gathering, seen: readonly (Seen & Summary)[]): Promise<string[]> {
+  async #groupFaults(
+    talk: Gathering<Device>,
+    seen: readonly (Seen<Device> & Summary)[],
+  ): Promise<string[]> {
     const { disk } = this.#world.relay;
     const faults = [...epochFaults(talk.log), ...tableFaults(disk, talk.id, talk.log)].map(
       (fault) => `the group ${fault}`,
@@ -239,7 +257,7 @@ export class Checker {
   }
 
   /** Each entry was written by a device that was asked to; nothing that was told to be safe is lost. */
-  #strangers(talk: Gathering): string[] {
+  #strangers(talk: Gathering<Device>): string[] {
     const faults: string[] = [];
     const all = [...this.#world.devices, ...this.#world.outside];
     const known = new Set<string>(all.map(({ deviceId }) => deviceId));
@@ -280,7 +298,10 @@ async function historyOf(client: Client, conversationId: ConversationId): Promis
   }
 }
 
-async function look(talk: Gathering, device: Device): Promise<(Seen & Summary) | string> {
+async function look(
+  talk: Gathering<Device>,
+  device: Device,
+): Promise<(Seen<Device> & Summary) | string> {
   const { client } = device;
   if (!client) return "is not there";
   try {
@@ -293,7 +314,7 @@ async function look(talk: Gathering, device: Device): Promise<(Seen & Summary) |
 }
 
 /** What disappeared is on no disk. */
-function remains(talk: Gathering): string[] {
+function remains(talk: Gathering<Device>): string[] {
   const faults: string[] = [];
   for (const { seq, payload } of talk.gone) {
     if (payload.length > 0) faults.push(`the relay keeps ${seq}, whose time is up`);

@@ -1,12 +1,16 @@
 /** One conversation at rest: who was in it when, and what each of their devices has to show. */
 import type { Message } from "../../shared/client-api.js";
-import { type ConversationId, type MessageId, parseMessageId } from "../../shared/ids.js";
-import type { Device } from "./machine.js";
-import { own } from "./memory.js";
-import type { Asked } from "./promises.js";
-import { current, isIn, type Logged, readLog, type Stay, staysOf } from "./relay-log.js";
+import {
+  type ConversationId,
+  type DeviceId,
+  type MessageId,
+  parseMessageId,
+  type UserId,
+} from "../../shared/ids.js";
+import { type Memory, own } from "./memory.js";
+import type { Asked, Witness } from "./promises.js";
+import { current, isIn, type Logged, type Stay, staysOf } from "./relay-log.js";
 import type { Seen } from "./views.js";
-import type { World } from "./world.js";
 
 const ALWAYS: readonly Stay[] = [{ from: 1, to: Number.POSITIVE_INFINITY }];
 /**
@@ -15,22 +19,48 @@ const ALWAYS: readonly Stay[] = [{ from: 1, to: Number.POSITIVE_INFINITY }];
  */
 const CLOCKS_MS = 6 * 3_600_000;
 
-export class Gathering {
+/** A device of somebody who takes part. */
+interface Attendant extends Witness {
+  readonly name: string;
+  readonly deviceId: DeviceId;
+}
+
+/** Those who may take part, in a simulated world or on real machines. */
+export interface Surroundings<D extends Attendant> {
+  /** That are linked. */
+  readonly devices: readonly D[];
+  readonly memory: Memory;
+  userOf(handle: string): UserId | undefined;
+  handleOf(userId: UserId): string;
+}
+
+export interface Subject {
+  readonly id: ConversationId;
+  readonly isGroup: boolean;
+  /** Of all that can ever have been in it. */
+  readonly handles: readonly string[];
+  readonly log: readonly Logged[];
+  /** By the relay's clock, in milliseconds since 1970. */
+  readonly relayNow: number;
+}
+
+export class Gathering<D extends Attendant> {
   readonly id: ConversationId;
   readonly log: readonly Logged[];
   readonly isGroup: boolean;
   /** Linked devices of all who are or were in it. */
-  readonly devices: readonly Device[];
-  readonly #world: World;
+  readonly devices: readonly D[];
+  readonly #world: Surroundings<D>;
+  readonly #relayNow: number;
   readonly #stays: ReadonlyMap<string, readonly Stay[]>;
   readonly #bySeq: ReadonlyMap<MessageId, Logged>;
 
-  constructor(world: World, id: ConversationId) {
+  constructor(world: Surroundings<D>, { id, isGroup, handles, log, relayNow }: Subject) {
     this.id = id;
     this.#world = world;
-    this.isGroup = world.groups.has(id);
-    this.log = readLog(world.relay.disk, id);
-    const handles = world.conversations.get(id) ?? [];
+    this.isGroup = isGroup;
+    this.log = log;
+    this.#relayNow = relayNow;
     const stays = this.isGroup ? staysOf(this.log) : null;
     this.#stays = new Map(
       handles.map((handle) => {
@@ -51,23 +81,23 @@ export class Gathering {
     return [...this.#stays].filter(([, stays]) => current(stays)).map(([handle]) => handle);
   }
 
-  isMember({ handle }: Device): boolean {
+  isMember({ handle }: Attendant): boolean {
     return current(this.stays(handle)) !== undefined;
   }
 
   /** From which place on its user was told everything that is told to members. */
-  since({ handle }: Device): number {
+  since({ handle }: Attendant): number {
     return current(this.stays(handle))?.from ?? Number.POSITIVE_INFINITY;
   }
 
   /** Those who were told all that this one was told in its present membership. */
-  steady(device: Device): string[] {
+  steady(device: D): string[] {
     const since = this.since(device);
     return this.handles.filter((handle) => (current(this.stays(handle))?.from ?? 0) <= since);
   }
 
   /** Whether there is nobody to whom what it wrote is delivered. */
-  isAlone(device: Device): boolean {
+  isAlone(device: D): boolean {
     return !this.isMember(device) || this.handles.length === 1;
   }
 
@@ -75,14 +105,14 @@ export class Gathering {
    * Without what never gets a place: whoever is out of a group when it comes to that may not write
    * any more, and who was given it directly shows it all the same.
    */
-  placed(device: Device, list: readonly Message[]): Message[] {
+  placed(device: D, list: readonly Message[]): Message[] {
     if (!this.isGroup) return [...list];
     const members = new Set(this.isMember(device) ? this.handles : []);
     return list.filter(({ seq, from }) => seq !== null || members.has(from));
   }
 
   /** What is to be had of the log by whoever shows this. */
-  visible(device: Device, list: readonly Message[]): Logged[] {
+  visible(device: D, list: readonly Message[]): Logged[] {
     const stays = this.stays(device.handle);
     const there = new Set(list.map(({ messageId }) => messageId));
     return this.log.filter(
@@ -93,7 +123,7 @@ export class Gathering {
   }
 
   /** Deleted here, of somebody who was blocked, or about to disappear. */
-  #mayLack({ handle }: Device, entry: Logged): boolean {
+  #mayLack({ handle }: Attendant, entry: Logged): boolean {
     const { memory } = this.#world;
     if (memory.hidings.of(own(handle, entry.messageId)).length > 0) return true;
     const author = this.#world.handleOf(entry.userId);
@@ -102,7 +132,7 @@ export class Gathering {
   }
 
   /** Without what others may have deleted for themselves: whether they had read it cannot be seen. */
-  kept({ handle }: Device, list: readonly Message[]): Message[] {
+  kept({ handle }: Attendant, list: readonly Message[]): Message[] {
     const { hidings } = this.#world.memory;
     const others = [...this.#stays.keys()].filter((other) => other !== handle);
     return list.filter(
@@ -115,7 +145,7 @@ export class Gathering {
    * What those show whose reading counts for what a device wrote, and its user's own devices. What is
    * read by somebody who is out of the group is told to nobody.
    */
-  readers(device: Device, all: readonly Seen[]): Map<Device, readonly Message[]> {
+  readers(device: D, all: readonly Seen<D>[]): Map<D, readonly Message[]> {
     if (!this.isMember(device)) return new Map();
     const told = all
       .filter((other) => this.isMember(other.device))
@@ -132,11 +162,11 @@ export class Gathering {
   }
 
   #remaining({ at, ttl }: Logged): number {
-    return at + ttl * 1_000 - this.#world.relay.clock.during({ alive: true }).now();
+    return at + ttl * 1_000 - this.#relayNow;
   }
 
   /** What a device was asked to send here; what may be gone since counts as perhaps there. */
-  asked({ handle, sent }: Device): Asked[] {
+  asked({ handle, sent }: Attendant): Asked[] {
     const { memory } = this.#world;
     const uncertain = (messageId: MessageId): boolean => {
       if (memory.hidings.of(own(handle, messageId)).length > 0) return true;
@@ -151,7 +181,7 @@ export class Gathering {
   }
 
   /** What this device wrote, as it was then. */
-  written(device: Device, list: readonly Message[]): Message[] {
+  written(device: D, list: readonly Message[]): Message[] {
     return list
       .filter(
         ({ messageId, notice }) =>

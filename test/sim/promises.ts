@@ -4,7 +4,6 @@ import { MAX_UNREAD } from "../../electron/client/rows.js";
 import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
 import {
   type ConversationId,
-  type DeviceId,
   type MessageId,
   messageIdOf,
   parseMessageId,
@@ -134,12 +133,6 @@ export function sentFaults(
   }
   return faults;
 }
-
-/** What somebody typed on this device, not on another of the same user. */
-export const writtenBy = (deviceId: DeviceId, list: readonly Message[]): Message[] =>
-  list.filter(
-    ({ messageId, notice }) => !notice && parseMessageId(messageId)?.origin.deviceId === deviceId,
-  );
 
 /** What each device shows of one conversation. */
 export type Shown = ReadonlyMap<Witness, readonly Message[]>;

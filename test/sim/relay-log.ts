@@ -21,12 +21,16 @@ export const readLog = (disk: MemoryDisk, id: ConversationId): Logged[] =>
   disk.certain(under(keys.entry(id, 0).slice(0, -11))).map(({ key, value }) => {
     const before = known.get(value);
     if (before) return before;
-    const seq = fromSortable(key.slice(key.lastIndexOf("/") + 1));
-    const entry = { seq, ...rows.entry.decode(key, value) };
-    const logged = { ...entry, ...placeOf(id, entry) };
+    const logged = loggedOf(id, key, value);
     known.set(value, logged);
     return logged;
   });
+
+export function loggedOf(id: ConversationId, key: string, value: Uint8Array): Logged {
+  const seq = fromSortable(key.slice(key.lastIndexOf("/") + 1));
+  const entry = { seq, ...rows.entry.decode(key, value) };
+  return { ...entry, ...placeOf(id, entry) };
+}
 
 /** By the log's own changes of members. */
 export function staysOf(log: readonly Logged[]): Map<UserId, readonly Stay[]> {

@@ -1,8 +1,8 @@
 /** What people do with messages that they see, and with a conversation for themselves. */
-import type { Message } from "../../shared/client-api.js";
-import type { ConversationId } from "../../shared/ids.js";
+import type { Message, Method, Params, Results } from "../../shared/client-api.js";
+import type { ConversationId, MessageId } from "../../shared/ids.js";
 import type { Device } from "./machine.js";
-import { own } from "./memory.js";
+import { type Memory, own } from "./memory.js";
 import type { Prng } from "./virtual-time.js";
 import type { World } from "./world.js";
 
@@ -12,10 +12,30 @@ const RECENT = 8;
 const FOR_EVER = 8.64e15;
 const EMOJI = ["👍", "🎉", "👀", ""] as const;
 
+/** Whose device it is, and what it was told to have read. */
+interface Speaker {
+  readonly name: string;
+  readonly handle: string;
+  readonly read: Set<MessageId>;
+}
+
+/** Where people talk: a simulated world, or real machines. */
+export interface Stage<D extends Speaker> {
+  readonly memory: Memory;
+  ask<M extends Method>(device: D, method: M, params: Params<M>): Promise<Results[M]>;
+  send(device: D, id: ConversationId, text: string, replyTo?: MessageId): unknown;
+}
+
 interface Deed {
   /** In how many of a hundred. */
   readonly weight: number;
-  of(world: World, random: Prng, device: Device, message: Message, label: string): Promise<unknown>;
+  of<D extends Speaker>(
+    world: Stage<D>,
+    random: Prng,
+    device: D,
+    message: Message,
+    label: string,
+  ): Promise<unknown>;
 }
 
 const DEEDS: readonly Deed[] = [
@@ -90,16 +110,16 @@ const DEEDS: readonly Deed[] = [
   {
     weight: 10,
     async of(world, _random, device, { conversationId, messageId }, label) {
-      world.send(device, conversationId, `${label}.reply`, messageId);
+      return world.send(device, conversationId, `${label}.reply`, messageId);
     },
   },
 ];
 
 /** Looks at what was said last and does something with one of it. */
-export async function speakOf(
-  world: World,
+export async function speakOf<D extends Speaker>(
+  world: Stage<D>,
   random: Prng,
-  device: Device,
+  device: D,
   conversationId: ConversationId,
   label: string,
 ): Promise<void> {

@@ -1,6 +1,5 @@
 /** What devices make of the same messages: all the same, and what was asked for. */
 import type { Conversation, Message } from "../../shared/client-api.js";
-import type { Device } from "./machine.js";
 import { type Memory, own } from "./memory.js";
 import { brief } from "./promises.js";
 
@@ -13,8 +12,19 @@ const common = (message: Message): string => {
   return JSON.stringify({ ...rest, text: brief(text), reactions, mentions });
 };
 
-export interface Seen {
-  readonly device: Device;
+/** A device, as far as it is spoken of. */
+interface Named {
+  readonly name: string;
+  readonly handle: string;
+}
+
+/** With its clock, as somebody outside sees it. */
+interface Clocked extends Named {
+  readonly clock: { readonly skewMs: number };
+}
+
+export interface Seen<D extends Named = Named> {
+  readonly device: D;
   readonly list: readonly Message[];
   /** From which place on its user was told everything: what was said before may have changed since. */
   readonly since: number;
@@ -23,10 +33,7 @@ export interface Seen {
 /** Devices of one user agree on all; others on what both were there for since. */
 export function viewFaults(all: readonly Seen[]): string[] {
   const faults: string[] = [];
-  const first = new Map<
-    string,
-    { device: Device; view: string; starred: boolean; since: number }
-  >();
+  const first = new Map<string, { device: Named; view: string; starred: boolean; since: number }>();
   for (const { device, list, since } of all) {
     for (const message of list) {
       const { messageId, seq, starred } = message;
@@ -98,14 +105,14 @@ const handleOf = (deviceName: string): string => deviceName.replace(/-\d+$/, "")
 /** What a user keeps for itself is the same on all its devices, and what it asked for. */
 export function ownFaults(
   memory: Memory,
-  all: readonly { readonly device: Device; readonly summary: Conversation }[],
+  all: readonly { readonly device: Clocked; readonly summary: Conversation }[],
 ): string[] {
   const faults: string[] = [];
-  const first = new Map<string, { device: Device; view: string }>();
+  const first = new Map<string, { device: Named; view: string }>();
   for (const { device, summary } of all) {
     const { conversationId, pinned, archived, mutedUntil, blocked, request } = summary;
     const muted = mutedUntil !== null;
-    const { draft } = summary;
+    const draft = clocksAgree(all, device) ? summary.draft : null;
     const thing = own(device.handle, conversationId);
     const view = JSON.stringify({ pinned, archived, muted, draft, blocked, request });
     const other = first.get(thing);
@@ -118,17 +125,27 @@ export function ownFaults(
         faults.push(`${device.name} has ${flag} ${value}, which nobody wanted last`);
       }
     }
-    if (!memory.drafts.explains(thing, draft, "")) {
+    if (draft !== null && !memory.drafts.explains(thing, draft, "")) {
       faults.push(`${device.name} has the draft "${draft}", which nobody wrote last`);
     }
   }
   return faults;
 }
 
+/** Readings that are further ahead are not followed (hlc.ts), and what is typed after them loses. */
+const CLOCKS_MS = 10 * 60_000;
+
+const clocksAgree = (all: readonly { readonly device: Clocked }[], { handle }: Named): boolean => {
+  const skews = all
+    .filter(({ device }) => device.handle === handle)
+    .map(({ device }) => device.clock.skewMs);
+  return Math.max(...skews) - Math.min(...skews) < CLOCKS_MS;
+};
+
 /** What all members of a group say of it. */
 export function groupFaults(
   all: readonly {
-    readonly device: Device;
+    readonly device: Named;
     readonly summary: Conversation;
   }[],
 ): string[] {

@@ -2,23 +2,24 @@
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientEvent } from "../../../shared/client-api.js";
-import type { ConversationId } from "../../../shared/ids.js";
+import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { type Scene, until } from "../../real/processes.js";
+import { Memory } from "../../sim/memory.js";
 import type { Prng } from "../../sim/virtual-time.js";
 import { SmallDisk, whyNoDisks } from "./disks.js";
 import { DeviceMachine, type Place, RelayMachine } from "./machine.js";
 import { RelayPath } from "./relay-path.js";
 import { wiresFor } from "./wires.js";
 
-/** Handles, and how many devices each of them has. */
+/** Handles, how many devices each of them has, and how many more may be linked later. */
 const PEOPLE = [
-  ["alice", 3],
-  ["bob", 2],
-  ["carol", 1],
-  ["dave", 1],
+  ["alice", 3, 1],
+  ["bob", 2, 1],
+  ["carol", 1, 0],
+  ["dave", 1, 0],
 ] as const;
 
-export const DEVICES = PEOPLE.reduce((sum, [, count]) => sum + count, 0);
+const DEVICES = PEOPLE.reduce((sum, [, count, spare]) => sum + count + spare, 0);
 
 /** Devices whose disk can be full, besides the relay's: one of several, and an only one. */
 const ON_SMALL_DISKS = new Set(["alice-2", "carol-1"]);
@@ -26,12 +27,34 @@ const ON_SMALL_DISKS = new Set(["alice-2", "carol-1"]);
 /** A conversation of any kind. */
 export interface Talk {
   readonly id: ConversationId;
-  /** By handle, the seq after which a member has everything. */
-  readonly members: ReadonlyMap<string, number>;
+  readonly isGroup: boolean;
+  /** Handles of all that can ever have been in it. */
+  readonly handles: Set<string>;
+  /** Those who talk there now. */
+  readonly present: Set<string>;
+  /** Who may not come just now, because somebody is about to leave. */
+  readonly parting: Set<string>;
 }
 
+export const newTalk = (
+  id: ConversationId,
+  isGroup: boolean,
+  handles: readonly string[],
+): Talk => ({
+  id,
+  isGroup,
+  handles: new Set(handles),
+  present: new Set(handles),
+  parting: new Set(),
+});
+
 export class Cast {
+  /** That are linked. */
   readonly devices: DeviceMachine[] = [];
+  /** Not linked yet. */
+  readonly spares: DeviceMachine[] = [];
+  readonly removed: DeviceMachine[] = [];
+  readonly memory = new Memory();
   readonly talks: Talk[] = [];
   readonly relay: RelayMachine;
   readonly wires: ReturnType<typeof wiresFor>;
@@ -41,6 +64,7 @@ export class Cast {
   readonly #folder: string;
   readonly #disks: SmallDisk[] = [];
   readonly #violate: (what: string) => void;
+  readonly #users = new Map<string, UserId>();
 
   constructor(scene: Scene, folder: string, violate: (what: string) => void) {
     this.#scene = scene;
@@ -57,22 +81,38 @@ export class Cast {
     hears: (device: DeviceMachine, event: ClientEvent, life: number) => void,
   ): Promise<void> {
     await this.relay.start();
-    for (const [handle, count] of PEOPLE) {
-      for (let number = 1; number <= count; number++) {
+    for (const [handle, count, spare] of PEOPLE) {
+      for (let number = 1; number <= count + spare; number++) {
         const name = `${handle}-${number}`;
-        const index = this.devices.length;
+        const index = this.all.length;
         const gate = this.wires.gate(index);
         const path = await RelayPath.open(gate, this.relay.port, () => random.fraction());
         const place = this.#place(name, ON_SMALL_DISKS.has(name));
         const within = this.wires.within(index);
-        this.devices.push(
-          new DeviceMachine(name, place, { handle, index, path, gate, within, hears }),
-        );
+        const own = number <= count ? this.devices : this.spares;
+        own.push(new DeviceMachine(name, place, { handle, index, path, gate, within, hears }));
       }
     }
     await Promise.all(this.devices.map((device) => device.start()));
-    await Promise.all(PEOPLE.map(([handle]) => joinAccount(this.devicesOf(handle))));
+    const users = await Promise.all(PEOPLE.map(([handle]) => joinAccount(this.devicesOf(handle))));
+    for (const [i, [handle]] of PEOPLE.entries()) this.#users.set(handle, users[i] as UserId);
     await this.#acquaint();
+  }
+
+  get all(): DeviceMachine[] {
+    return [...this.devices, ...this.spares, ...this.removed];
+  }
+
+  userOf(handle: string): UserId | undefined {
+    return this.#users.get(handle);
+  }
+
+  handleOf(userId: UserId): string {
+    return [...this.#users].find(([, user]) => user === userId)?.[0] ?? userId;
+  }
+
+  get handles(): string[] {
+    return [...this.#users.keys()];
   }
 
   devicesOf(handle: string): DeviceMachine[] {
@@ -80,18 +120,18 @@ export class Cast {
   }
 
   talksOf({ handle }: DeviceMachine): Talk[] {
-    return this.talks.filter(({ members }) => members.has(handle));
+    return this.talks.filter(({ present }) => present.has(handle));
   }
 
   /** Copies what a small disk holds to where it outlasts the disk. */
   keep(): void {
-    for (const { name, place, data } of [this.relay, ...this.devices]) {
+    for (const { name, place, data } of [this.relay, ...this.all]) {
       if (place.disk) cpSync(data, join(this.#folder, name), { recursive: true });
     }
   }
 
   async close(): Promise<void> {
-    for (const { path } of this.devices) await path.close();
+    for (const { path } of this.all) await path.close();
     for (const disk of this.#disks) disk.unmount();
     this.wires.remove();
   }
@@ -112,8 +152,7 @@ export class Cast {
         const opened = await clientOf(this.devicesOf(one)[0]).call("conversations.open", {
           handle: other,
         });
-        const members = new Map([one, other].map((handle) => [handle, 0]));
-        this.talks.push({ id: opened.conversationId, members });
+        this.talks.push(newTalk(opened.conversationId, false, [one, other]));
       }
     }
     this.talks.push(await this.#group());
@@ -140,14 +179,7 @@ export class Cast {
     const { messageId } = await client.call("messages.send", { conversationId, text });
     maker.sent.push({ conversationId, text, messageId, refused: null });
     await client.call("groups.add", { conversationId, handles: [late] });
-    const list = await until(
-      "the last one is a member",
-      () => client.messages(conversationId),
-      (messages) => messages.some(({ notice, seq }) => notice?.type === "added" && seq !== null),
-    );
-    const joined = list.find(({ notice }) => notice?.type === "added")?.seq ?? 0;
-    const members = new Map([first, ...others].map((handle): [string, number] => [handle, 0]));
-    return { id: conversationId, members: members.set(late, joined - 1) };
+    return newTalk(conversationId, true, [first, ...others, late]);
   }
 }
 
@@ -157,9 +189,9 @@ const clientOf = (device: DeviceMachine | undefined) => {
 };
 
 /** The first registers, and lets the others in. */
-async function joinAccount(devices: readonly DeviceMachine[]): Promise<void> {
+async function joinAccount(devices: readonly DeviceMachine[]): Promise<UserId> {
   const [first, ...others] = devices;
-  if (!first) return;
+  if (!first) throw new Error("everybody has a device");
   const { handle } = first;
   const account = await clientOf(first).call("account.register", { handle, displayName: handle });
   first.deviceId = account.deviceId;
@@ -167,4 +199,5 @@ async function joinAccount(devices: readonly DeviceMachine[]): Promise<void> {
     const { code } = await clientOf(first).call("devices.pair", {});
     device.deviceId = (await clientOf(device).call("account.link", { code })).deviceId;
   }
+  return account.userId;
 }

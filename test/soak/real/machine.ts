@@ -32,6 +32,8 @@ abstract class Machine<P extends Program> {
   /** What is being done to it, so that no two faults undo each other. */
   readonly afflictions = new Set<string>();
   readonly #clock: string;
+  /** By how many milliseconds its clock is ahead of ours. */
+  offsetMs = 0;
   /** The running process; null while there is none that answers. */
   running: P | null = null;
   #fullDisk = false;
@@ -77,6 +79,7 @@ abstract class Machine<P extends Program> {
   }
 
   setClock(offsetMs: number): void {
+    this.offsetMs = offsetMs;
     writeFileSync(this.#clock, String(offsetMs));
   }
 
@@ -140,6 +143,8 @@ export class DeviceMachine extends Machine<Headless> {
   /** Messages whose reading was acknowledged. */
   readonly read = new Set<MessageId>();
   deviceId = "" as DeviceId;
+  /** Once it was removed: by name, how many messages each other device had been asked for. */
+  readonly farewells = new Map<string, number>();
   /** Counts its processes. */
   life = 0;
 

@@ -20,14 +20,28 @@ const options = new Command("test:soak --real")
   .opts<{ minutes: number; seed?: number; only?: string }>();
 
 function report(seed: number, outcome: Outcome): string[] {
-  const { operations, unanswered, events, messages, received, direct, faults, struck, skipped } =
-    outcome;
+  const {
+    operations,
+    unanswered,
+    events,
+    messages,
+    received,
+    direct,
+    faults,
+    struck,
+    skipped,
+    moves,
+    disappeared,
+  } = outcome;
   return [
     `operations   ${operations}, and ${unanswered} that a killed process left unanswered`,
+    ...[...outcome.answered].sort().map(([what, count]) => `  ${what.padEnd(24)} ${count}`),
     `faults       ${faults}`,
     ...[...struck].sort().map(([kind, count]) => `  ${kind.padEnd(20)} ${count}`),
+    ...[...moves].sort().map(([what, count]) => `  ${what.padEnd(20)} ${count}`),
     ...skipped.map(({ kind, missing }) => `  ${kind.padEnd(20)} skipped: ${missing}`),
     `messages     ${messages}, which came to devices of others ${received} times, ${direct} of them directly`,
+    `disappeared  ${disappeared}`,
     `events       ${events}`,
     `violations   ${outcome.violations.length}`,
     ...outcome.violations.map((violation) => `  ${violation}`),

@@ -7,14 +7,21 @@ import { Scene } from "../../real/processes.js";
 import { Prng } from "../../sim/virtual-time.js";
 import { afflictions } from "./afflictions.js";
 import { Cast } from "./cast.js";
-import { faults, histories, relayLogs, unrest } from "./checker.js";
+import { faults, presentLogs, relayLogs, remains, unrest } from "./checker.js";
+import { Fleet } from "./fleet.js";
 import { Nemesis } from "./nemesis.js";
+import { operate } from "./operate.js";
 import { Traffic } from "./traffic.js";
 import { Watch } from "./watch.js";
 
 /** The longest that healing may take: back-offs of half a minute, one after the other. */
 const PATIENCE_MS = 3 * 60_000;
 const LOOK_MS = 500;
+const FLEET_EVERY_MS = 4_000;
+/** From which length on devices come and go in a run, and admins do. */
+const LONG_SECONDS = 60;
+/** Longer than the timers that people set. */
+const LATER_MS = 3 * 86_400_000;
 
 export interface RunOptions {
   readonly seed: number;
@@ -39,6 +46,12 @@ export interface Outcome {
   readonly received: number;
   readonly direct: number;
   readonly faults: number;
+  /** Devices and members that came and went. */
+  readonly moves: ReadonlyMap<string, number>;
+  /** Operations by what was asked for. */
+  readonly answered: ReadonlyMap<string, number>;
+  /** Messages whose time was up at the end. */
+  readonly disappeared: number;
   readonly struck: ReadonlyMap<string, number>;
   /** Kinds of faults that this machine cannot make, and why. */
   readonly skipped: readonly { readonly kind: string; readonly missing: string | null }[];
@@ -56,12 +69,16 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const note = (line: string): void => {
     journal.write(`${new Date().toISOString()} ${line}\n`);
   };
-  const watch = new Watch(note);
+  const watch: Watch = new Watch(note, (id) =>
+    cast.talks.some((talk) => talk.id === id && talk.isGroup),
+  );
   const scene = new Scene({ detached: true });
-  const cast = new Cast(scene, folder, (what) => watch.violate(what));
-  const traffic = new Traffic(cast, watch);
+  const cast: Cast = new Cast(scene, folder, (what) => watch.violate(what));
+  const long = seconds >= LONG_SECONDS;
+  const traffic = new Traffic(cast, watch, { admins: long, operate });
+  const fleet = new Fleet(cast, traffic, { everyMs: FLEET_EVERY_MS, devices: long, note });
   let nemesis: Nemesis | null = null;
-  let messages = 0;
+  let judged = { messages: 0, disappeared: 0 };
   try {
     await cast.gather(random, (device, event, life) => watch.hear(device, event, life));
     const kinds = afflictions(cast, traffic).filter(({ kind }) => only?.includes(kind) ?? true);
@@ -70,17 +87,19 @@ export async function run(options: RunOptions): Promise<Outcome> {
     say(`seed ${seed}: ${cast.devices.length} devices, ${seconds} seconds`);
     traffic.begin(new Prng(random.between(1, 2 ** 31)));
     nemesis.begin(new Prng(random.between(1, 2 ** 31)));
+    fleet.begin(new Prng(random.between(1, 2 ** 31)));
     // An abort only makes it shorter.
     await sleep(seconds * 1_000, undefined, signal && { signal }).catch(() => undefined);
     await nemesis.end();
+    await fleet.end();
     await traffic.end();
     note("healed");
     say(`${traffic.operations} operations and ${nemesis.faults} faults; waiting for quiet`);
-    messages = await judge(cast, watch);
+    judged = await judge(cast, watch);
   } catch (error) {
     watch.violate(`the run broke off: ${error instanceof Error ? error.stack : error}`);
   }
-  await Promise.all([cast.relay, ...cast.devices].map((machine) => machine.kill()));
+  await Promise.all([cast.relay, ...cast.all].map((machine) => machine.kill()));
   await scene.end();
   const failed = watch.violations.length > 0;
   await new Promise((done) => journal.end(done));
@@ -91,7 +110,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
     operations: traffic.operations,
     unanswered: traffic.unanswered,
     events: watch.events,
-    messages,
+    ...judged,
+    moves: fleet.done,
+    answered: traffic.answered,
     received: watch.received,
     direct: watch.direct,
     faults: nemesis?.faults ?? 0,
@@ -102,9 +123,13 @@ export async function run(options: RunOptions): Promise<Outcome> {
   };
 }
 
+interface Judgement {
+  readonly messages: number;
+  readonly disappeared: number;
+}
+
 /** Waits until all is as promised, or for as long as it may take; what is wrong then is told. */
-async function judge(cast: Cast, watch: Watch): Promise<number> {
-  const end = Date.now() + PATIENCE_MS;
+async function judge(cast: Cast, watch: Watch): Promise<Judgement> {
   const online = { directEnabled: true };
   await Promise.all(
     cast.devices.map(async ({ running }) => {
@@ -112,19 +137,35 @@ async function judge(cast: Cast, watch: Watch): Promise<number> {
       await running?.call("connection.retry", {});
     }),
   );
-  for (;;) {
-    const restless = await unrest(cast);
-    const found = restless ? [restless] : await faults(cast, await histories(cast), null);
-    if (found.length === 0) break;
-    if (Date.now() > end) {
-      watch.violate(`it did not come to rest: ${found[0]}`);
-      break;
-    }
-    await sleep(LOOK_MS);
-  }
-  const shown = await histories(cast);
+  await rest(cast, watch);
+  await cast.relay.stop();
+  for (const each of await faults(cast, await relayLogs(cast))) watch.violate(each);
+  // Nobody lost the other's time: all come back together, days later.
+  for (const machine of [cast.relay, ...cast.all]) machine.setClock(LATER_MS);
+  await cast.relay.start();
+  await rest(cast, watch);
   await cast.relay.stop();
   const logs = await relayLogs(cast);
-  for (const each of await faults(cast, shown, logs)) watch.violate(each);
-  return [...logs.values()].reduce((sum, log) => sum + log.length, 0);
+  for (const each of await faults(cast, logs)) watch.violate(`days later: ${each}`);
+  await Promise.all(cast.devices.map((device) => device.kill()));
+  for (const each of await remains(cast, logs)) watch.violate(each);
+  const all = [...logs.values()].flat();
+  return { messages: all.length, disappeared: all.filter(({ ttl }) => ttl > 0).length };
+}
+
+async function rest(cast: Cast, watch: Watch): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const restless = await unrest(cast);
+    // A copy of what is being written may be none.
+    const found = restless
+      ? [restless]
+      : await presentLogs(cast).then(
+          (logs) => faults(cast, logs),
+          (error: unknown) => [`the relay's database is not at rest: ${error}`],
+        );
+    if (found.length === 0) return;
+    if (Date.now() > end) return watch.violate(`it did not come to rest: ${found[0]}`);
+    await sleep(LOOK_MS);
+  }
 }

@@ -1,52 +1,68 @@
 /** What people do: random operations from a seed, many at once on every device. */
 
-import type { Message } from "../../../shared/client-api.js";
-import { type Headless, RpcError } from "../../real/processes.js";
+import type { Method, Params, Results } from "../../../shared/client-api.js";
+import type { ConversationId, MessageId } from "../../../shared/ids.js";
+import { RpcError } from "../../real/processes.js";
+import type { Memory } from "../../sim/memory.js";
+import type { Stage } from "../../sim/talk.js";
 import { Prng } from "../../sim/virtual-time.js";
 import type { Cast, Talk } from "./cast.js";
 import type { DeviceMachine, Sent } from "./machine.js";
+import { isExpected } from "./refusals.js";
 import type { Watch } from "./watch.js";
 
 /** Operations that a device has running at once at the most; a person clicks no faster, a bot does. */
 const AT_ONCE = 6;
 /** Milliseconds between the end of one operation and the next of the same kind of hand. */
-const LONGEST_PAUSE_MS = 400;
+const LONGEST_PAUSE_MS = 350;
 const ABSENT_MS = 50;
 
-/** What may go wrong while the relay, a disk or a process is gone; all others are violations. */
-const EXPECTED = new Set([
-  "disk_full",
-  "storage_failed",
-  "relay_unreachable",
-  "timeout",
-  "rate_limited",
-  "overloaded",
-  "shutting_down",
-]);
+/** A killed process took the call with it. */
+class Unanswered extends Error {}
 
-export class Traffic {
+/** One thing that somebody does. */
+type Operate = (traffic: Traffic, device: DeviceMachine, random: Prng) => Promise<void>;
+
+export class Traffic implements Stage<DeviceMachine> {
   /** That were answered, by what was asked for; also those that were refused for a good reason. */
   readonly answered = new Map<string, number>();
   /** That a killed process took with it. */
   unanswered = 0;
-  readonly #cast: Cast;
-  readonly #watch: Watch;
+  readonly cast: Cast;
+  /** Whether people make each other admins. */
+  readonly admins: boolean;
+  readonly watch: Watch;
+  readonly #operate: Operate;
   readonly #hands: Promise<void>[] = [];
   readonly #resting = new Set<DeviceMachine>();
   /** Operations running on each device. */
   readonly #running = new Map<DeviceMachine, Set<Promise<void>>>();
   #going = true;
+  #labels = 0;
 
-  constructor(cast: Cast, watch: Watch) {
-    this.#cast = cast;
-    this.#watch = watch;
+  constructor(
+    cast: Cast,
+    watch: Watch,
+    { admins, operate }: { admins: boolean; operate: Operate },
+  ) {
+    this.admins = admins;
+    this.#operate = operate;
+    this.cast = cast;
+    this.watch = watch;
+  }
+
+  get memory(): Memory {
+    return this.cast.memory;
   }
 
   begin(seeds: Prng): void {
-    for (const device of this.#cast.devices) {
-      for (let i = 0; i < AT_ONCE; i++) {
-        this.#hands.push(this.#hand(device, new Prng(seeds.between(1, 2 ** 31))));
-      }
+    for (const device of this.cast.devices) this.join(device, seeds);
+  }
+
+  /** A device begins to talk, and ends when it is no longer linked. */
+  join(device: DeviceMachine, seeds: Prng): void {
+    for (let i = 0; i < AT_ONCE; i++) {
+      this.#hands.push(this.#hand(device, new Prng(seeds.between(1, 2 ** 31))));
     }
   }
 
@@ -60,11 +76,16 @@ export class Traffic {
   async whileResting(device: DeviceMachine, act: () => Promise<void>): Promise<void> {
     this.#resting.add(device);
     try {
-      await Promise.all(this.#running.get(device) ?? []);
+      await this.answers(device);
       await act();
     } finally {
       this.#resting.delete(device);
     }
+  }
+
+  /** Resolves when everything is answered that a device was asked until now. */
+  async answers(device: DeviceMachine): Promise<void> {
+    await Promise.all(this.#running.get(device) ?? []);
   }
 
   get operations(): number {
@@ -72,118 +93,85 @@ export class Traffic {
   }
 
   async #hand(device: DeviceMachine, random: Prng): Promise<void> {
-    while (this.#going) {
-      const client = this.#resting.has(device) ? null : device.running;
-      if (client) await this.#counted(device, this.#operate(device, client, random));
-      const pauseMs = client ? random.fraction() * LONGEST_PAUSE_MS : ABSENT_MS;
+    while (this.#going && this.cast.devices.includes(device)) {
+      const idle = !this.#resting.has(device) && device.running;
+      if (idle) await this.#counted(device, this.#operate(this, device, random));
+      const pauseMs = idle ? random.fraction() * LONGEST_PAUSE_MS : ABSENT_MS;
       await new Promise((done) => setTimeout(done, pauseMs));
     }
   }
 
   async #counted(device: DeviceMachine, operation: Promise<void>): Promise<void> {
     const running = this.#running.get(device) ?? new Set();
-    this.#running.set(device, running.add(operation));
-    await operation;
-    running.delete(operation);
-  }
-
-  /** One operation, and what the answer has to be like. */
-  async #operate(device: DeviceMachine, client: Headless, random: Prng): Promise<void> {
-    const talk = random.pick(this.#cast.talksOf(device));
-    const conversationId = talk.id;
-    const dice = random.between(1, 100);
-    if (dice <= 30) {
-      await this.send(device, client, talk, random);
-    } else if (dice <= 60) {
-      await this.#ask("messages.list", device, async () => {
-        const limit = random.between(1, 100);
-        const list = await client.call("messages.list", { conversationId, limit });
-        this.#watch.ordered(device, list);
-      });
-    } else if (dice <= 75) {
-      await this.#ask("conversations.markRead", device, () => read(device, client, talk, random));
-    } else if (dice <= 85) {
-      const active = random.chance(0.5);
-      await this.#ask("typing.set", device, () =>
-        client.call("typing.set", { conversationId, active }),
-      );
-    } else if (dice <= 94) {
-      const text = random.chance(0.2) ? "" : `draft ${random.between(1, 1_000_000)}`;
-      await this.#ask("conversations.setDraft", device, () =>
-        client.call("conversations.setDraft", { conversationId, text }),
-      );
-    } else if (dice <= 98) {
-      await this.#ask("conversations.list", device, () => client.call("conversations.list", {}));
-    } else if (dice <= 99) {
-      // A direct channel begins with it.
-      const handle = random.pick([...talk.members.keys()]);
-      await this.#ask("conversations.open", device, () =>
-        client.call("conversations.open", { handle }),
-      );
-    } else {
-      const directEnabled = random.chance(0.7);
-      await this.#ask("settings.set", device, () => client.call("settings.set", { directEnabled }));
-    }
+    const over = operation.catch((error: unknown) => {
+      // What was refused without a good reason is told already.
+      if (error instanceof RpcError || error instanceof Unanswered) return;
+      this.watch.violate(`${device.name}: ${error instanceof Error ? error.stack : error}`);
+    });
+    this.#running.set(device, running.add(over));
+    await over;
+    running.delete(over);
   }
 
   /** `acknowledged` is called at the very answer that the message is queued. */
   async send(
     device: DeviceMachine,
-    client: Headless,
-    talk: Talk,
-    random: Prng,
+    conversationId: ConversationId,
+    text: string,
+    replyTo?: MessageId,
     acknowledged?: () => void,
   ): Promise<void> {
-    // A few of them fill an append or a page by themselves.
-    const more = random.chance(0.005) ? ` ${"x".repeat(random.between(20_000, 60_000))}` : "";
-    const sent: Sent = {
-      conversationId: talk.id,
-      text: `${device.name}.${device.sent.length + 1}${more}`,
-      messageId: null,
-      refused: null,
-    };
+    const sent: Sent = { conversationId, text, messageId: null, refused: null };
     device.sent.push(sent);
-    const { conversationId, text } = sent;
-    await this.#ask("messages.send", device, async () => {
-      try {
-        sent.messageId = (await client.call("messages.send", { conversationId, text })).messageId;
-        acknowledged?.();
-      } catch (error) {
-        if (error instanceof RpcError) sent.refused = { code: error.code ?? "" };
-        throw error;
-      }
-    });
+    const params = { conversationId, text, ...(replyTo && { replyTo }) };
+    try {
+      sent.messageId = (await this.ask(device, "messages.send", params)).messageId;
+      acknowledged?.();
+    } catch (error) {
+      if (error instanceof RpcError) sent.refused = { code: error.code ?? "" };
+      throw error;
+    }
   }
 
-  async #ask(what: string, device: DeviceMachine, ask: () => Promise<unknown>): Promise<void> {
+  /** @throws what the call throws; it is a violation when no fault explains it. */
+  async ask<M extends Method>(
+    device: DeviceMachine,
+    method: M,
+    params: Params<M>,
+  ): Promise<Results[M]> {
+    const client = device.running;
+    if (!client) throw new Unanswered(`${device.name} does not run`);
     try {
-      await ask();
+      const result = await client.call(method, params);
+      this.#count(method);
+      return result;
     } catch (error) {
       if (!(error instanceof RpcError)) {
         this.unanswered++;
-        return;
+        throw new Unanswered(`${device.name} ended`);
       }
-      if (!EXPECTED.has(error.code ?? "")) {
-        this.#watch.violate(
-          `${device.name}: ${what} was refused with ${error.code}: ${error.message}`,
-        );
+      this.#count(method);
+      if (!isExpected(method, error.code ?? "")) {
+        const { code, message } = error;
+        this.watch.violate(`${device.name}: ${method} was refused with ${code}: ${message}`);
       }
+      throw error;
     }
-    this.answered.set(what, (this.answered.get(what) ?? 0) + 1);
   }
-}
 
-/** Marks one of the latest messages, and knows then that all before it are read too. */
-async function read(
-  device: DeviceMachine,
-  client: Headless,
-  { id: conversationId }: Talk,
-  random: Prng,
-): Promise<void> {
-  const list = await client.call("messages.list", { conversationId, limit: 5 });
-  const message = list.length > 0 ? random.pick<Message>(list) : null;
-  if (!message) return;
-  const { messageId } = message;
-  await client.call("conversations.markRead", { conversationId, messageId });
-  device.read.add(messageId);
+  /** With which a text begins that nobody else writes. */
+  label({ name }: DeviceMachine): string {
+    this.#labels++;
+    return `${name}.${this.#labels}`;
+  }
+
+  /** A message that nobody needs, to see whether it gets through. */
+  async farewell(device: DeviceMachine, { id }: Talk): Promise<MessageId | null> {
+    await this.send(device, id, `${this.label(device)}.farewell`);
+    return device.sent.findLast(({ conversationId }) => conversationId === id)?.messageId ?? null;
+  }
+
+  #count(method: Method): void {
+    this.answered.set(method, (this.answered.get(method) ?? 0) + 1);
+  }
 }
