@@ -1,4 +1,4 @@
-import { open, unlink } from "node:fs/promises";
+import { open, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
 import { DovetailError } from "../errors.js";
@@ -26,8 +26,8 @@ function translate(thrown: unknown, folder: string): DovetailError {
   if (/ENOSPC|EDQUOT|no space left|quota exceeded/i.test(what)) {
     return new DovetailError("disk_full", `The disk that holds ${folder} is full.`, detail);
   }
-  // A file that LevelDB itself wrote is missing.
-  const missing = /LEVEL_IO_ERROR.*No such file/i.test(what);
+  // A file that LevelDB itself wrote is missing, or ends too early.
+  const missing = /LEVEL_IO_ERROR.*(No such file|\.(ldb|sst): Invalid argument)/i.test(what);
   if (missing || /LEVEL_CORRUPTION|corrupt/i.test(what)) {
     return new DovetailError("profile_corrupt", `The database in ${folder} is damaged.`, detail);
   }
@@ -36,7 +36,19 @@ function translate(thrown: unknown, folder: string): DovetailError {
 
 type Database = Level<string, Uint8Array>;
 
+/**
+ * Whether the file is gone without which LevelDB takes a folder for a new one: it would delete the
+ * tables in it. They are first written when that file is there.
+ */
+async function isHeadless(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return !names.includes("CURRENT") && names.some((name) => /\.(ldb|sst)$/.test(name));
+}
+
 async function openDatabase(folder: string): Promise<Database> {
+  if (await isHeadless(folder)) {
+    throw new DovetailError("profile_corrupt", `${folder} has tables but no CURRENT file.`);
+  }
   const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
   await database.open();
   return database;

@@ -1,5 +1,5 @@
 /** What the store over LevelDB promises beyond what LevelDB does by itself. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Level } from "level";
@@ -40,4 +40,34 @@ it("a batch whose sync failed stays undone, even where it reached the log", asyn
   expect(await store.get("new")).toBeUndefined();
   expect(await store.get("next")).toEqual(value(3));
   await store.close();
+});
+
+async function openedWithTable(): Promise<string> {
+  folder = await mkdtemp(join(tmpdir(), "dovetail-level-"));
+  const store = await openLevel(folder);
+  await store.batch([put("old", 1)]);
+  await store.close();
+  // Opening writes the old log as a table.
+  await (await openLevel(folder)).close();
+  const table = (await readdir(folder)).find((name) => name.endsWith(".ldb"));
+  return join(folder, table ?? "no table");
+}
+
+it("a folder without its CURRENT file is not taken for a new one, and keeps its tables", async () => {
+  await openedWithTable();
+  const current = join(folder, "CURRENT");
+  await rename(current, `${current}.away`);
+  await expect(openLevel(folder)).rejects.toMatchObject({ code: "profile_corrupt" });
+  await rename(`${current}.away`, current);
+  const store = await openLevel(folder);
+  expect(await store.get("old")).toEqual(value(1));
+  await store.close();
+});
+
+it("a table that ends too early is told as damage", async () => {
+  await truncate(await openedWithTable(), 60);
+  const opened = openLevel(folder).then(async (store) => {
+    await store.get("old").finally(() => store.close());
+  });
+  await expect(opened).rejects.toMatchObject({ code: "profile_corrupt" });
 });
