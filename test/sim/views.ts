@@ -18,11 +18,6 @@ interface Named {
   readonly handle: string;
 }
 
-/** With its clock, as somebody outside sees it. */
-interface Clocked extends Named {
-  readonly clock: { readonly skewMs: number };
-}
-
 export interface Seen<D extends Named = Named> {
   readonly device: D;
   readonly list: readonly Message[];
@@ -105,14 +100,14 @@ const handleOf = (deviceName: string): string => deviceName.replace(/-\d+$/, "")
 /** What a user keeps for itself is the same on all its devices, and what it asked for. */
 export function ownFaults(
   memory: Memory,
-  all: readonly { readonly device: Clocked; readonly summary: Conversation }[],
+  all: readonly { readonly device: Named; readonly summary: Conversation }[],
 ): string[] {
   const faults: string[] = [];
   const first = new Map<string, { device: Named; view: string }>();
   for (const { device, summary } of all) {
     const { conversationId, pinned, archived, mutedUntil, blocked, request } = summary;
     const muted = mutedUntil !== null;
-    const draft = clocksAgree(all, device) ? summary.draft : null;
+    const { draft } = summary;
     const thing = own(device.handle, conversationId);
     const view = JSON.stringify({ pinned, archived, muted, draft, blocked, request });
     const other = first.get(thing);
@@ -125,22 +120,12 @@ export function ownFaults(
         faults.push(`${device.name} has ${flag} ${value}, which nobody wanted last`);
       }
     }
-    if (draft !== null && !memory.drafts.explains(thing, draft, "")) {
+    if (!memory.drafts.explains(thing, draft, "")) {
       faults.push(`${device.name} has the draft "${draft}", which nobody wrote last`);
     }
   }
   return faults;
 }
-
-/** Readings that are further ahead are not followed (hlc.ts), and what is typed after them loses. */
-const CLOCKS_MS = 10 * 60_000;
-
-const clocksAgree = (all: readonly { readonly device: Clocked }[], { handle }: Named): boolean => {
-  const skews = all
-    .filter(({ device }) => device.handle === handle)
-    .map(({ device }) => device.clock.skewMs);
-  return Math.max(...skews) - Math.min(...skews) < CLOCKS_MS;
-};
 
 /** What all members of a group say of it. */
 export function groupFaults(
