@@ -14,11 +14,11 @@ const DRAFT_TTL = 30 * 86_400;
 
 export class Drafts {
   readonly #core: Core;
-  readonly #queue: (body: Body, ttl: number) => Promise<void>;
+  readonly #queue: (body: () => Promise<Body>, ttl: number) => Promise<void>;
   readonly #timers = new Map<ConversationId, Timer>();
   #closed = false;
 
-  constructor(core: Core, queue: (body: Body, ttl: number) => Promise<void>) {
+  constructor(core: Core, queue: (body: () => Promise<Body>, ttl: number) => Promise<void>) {
     this.#core = core;
     this.#queue = queue;
     // What was typed just before the last process ended.
@@ -35,8 +35,12 @@ export class Drafts {
     this.#timers.get(conversationId)?.cancel();
     const timer = this.#core.ports.clock.after(delayMs, () => {
       this.#timers.delete(conversationId);
-      const text = this.#core.state.conversations.get(conversationId)?.draft?.text ?? "";
-      this.#queue({ type: "draft", conversationId, text }, DRAFT_TTL).catch((error: unknown) => {
+      // As it is when its turn comes: something may be typed until then.
+      const draft = async (): Promise<Body> => {
+        const { draft } = this.#core.state.conversation(conversationId);
+        return { type: "draft", conversationId, text: draft?.text ?? "" };
+      };
+      this.#queue(draft, DRAFT_TTL).catch((error: unknown) => {
         const { code } = DovetailError.from(error);
         this.#core.ports.log.info("a draft stays on this device", { code });
         if (!this.#closed && !this.#timers.has(conversationId)) {

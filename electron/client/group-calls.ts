@@ -172,15 +172,17 @@ export class GroupCalls {
     }
     for (let attempt = 1; ; attempt++) {
       checkChange(groupOf(conversation.row), state.self.userId, change);
+      // What those who come are told of the group has to be what the log says of it.
       const news = change.adds.length > 0;
-      const payload = this.#payload(
-        news && conversation.profile ? profileOf(conversation) : null,
-        conversation.timer?.seconds ?? 0,
-      );
+      if (news) await this.#parts.engine().level(conversationId);
+      const profile = conversation.profile && profileOf(conversation);
+      const seconds = conversation.timer?.seconds ?? 0;
+      const payload = this.#payload(news ? profile : null, seconds);
       const { epoch } = conversation.row;
       try {
         await this.#relay.request("changeMembership", { conversationId, epoch, change, payload });
         await this.#parts.engine().level(conversationId);
+        if (news) await this.#tellAgain(conversation, profile, seconds);
         return;
       } catch (thrown) {
         const error = DovetailError.from(thrown);
@@ -188,6 +190,21 @@ export class GroupCalls {
         await this.#parts.engine().level(conversationId);
       }
     }
+  }
+
+  /** To those who came, where something of it was changed at the same moment. */
+  async #tellAgain(
+    conversation: Conversation,
+    told: Profile | null,
+    seconds: number,
+  ): Promise<void> {
+    const profile = profileOf(conversation);
+    const changed = (["name", "description", "picture"] as const).find(
+      (part) => profile[part] !== (told ?? NO_PROFILE)[part],
+    );
+    if (changed) await this.#parts.queue(conversation, { type: "profile", profile, changed });
+    const now = conversation.timer?.seconds ?? 0;
+    if (now !== seconds) await this.#parts.queue(conversation, { type: "timer", seconds: now });
   }
 
   async #update(

@@ -110,7 +110,7 @@ export class MessageCalls {
    * Queues what is for the own devices alone.
    * @throws DovetailError `relay_unreachable` before the notes, which carry it, are known.
    */
-  async personal(body: Body, ttl = 0): Promise<void> {
+  async personal(body: Body | (() => Promise<Body>), ttl = 0): Promise<void> {
     const { notes } = this.#core.state;
     if (!notes) throw new DovetailError("relay_unreachable", "This is possible once connected.");
     await this.queue(notes, body, ttl);

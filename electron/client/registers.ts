@@ -3,7 +3,7 @@
  * and timer, the last in the log.
  */
 import type { Write } from "../../shared/key-value.js";
-import type { Rights } from "../../shared/protocol.js";
+import type { Membership, Rights } from "../../shared/protocol.js";
 import type { Body, Profile } from "./content.js";
 import type { Core } from "./core.js";
 import { keys, MAX_PINS, type PinRow, pinsRow, profileRow, timerRow } from "./rows.js";
@@ -29,6 +29,12 @@ export class Pending {
   }
 }
 
+/** What the relay says of an entry with its place; both are null while it has none. */
+interface Setter {
+  readonly rights: Rights | null;
+  readonly membership: Membership | null;
+}
+
 /** Null where the entry sets nothing, or something newer is set. */
 export function register(
   core: Core,
@@ -36,8 +42,7 @@ export function register(
   pending: Pending,
   body: Body,
   writing: string,
-  /** Null for an entry without a place in the log. */
-  rights: Rights | null,
+  { rights, membership }: Setter,
 ): Effect | null {
   const isGroup = conversation.row.kind === "group";
   // In a group the log decides: who joined later has its state from an entry of the log, and what was
@@ -51,6 +56,9 @@ export function register(
     case "profile":
       return named(conversation, pending, body.profile, writing, isGroup);
     case "membership": {
+      // Whoever was there before knows better than the one who tells it to those who come.
+      const { userId: self } = core.state.self;
+      if (!membership?.adds.some(({ userId }) => userId === self)) return null;
       const effects = [
         body.profile && named(conversation, pending, body.profile, writing, isGroup),
         timed(conversation, pending, body.timer, writing, isGroup),

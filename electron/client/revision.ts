@@ -1,7 +1,7 @@
 /** What one change of the profile does to the entries of one conversation, while it is being made. */
 import type { DeviceId, Origin, UserId } from "../../shared/ids.js";
 import { under, type Write } from "../../shared/key-value.js";
-import type { Rights } from "../../shared/protocol.js";
+import type { Membership, Rights } from "../../shared/protocol.js";
 import {
   type Body,
   decodeContent,
@@ -55,6 +55,7 @@ interface Author {
   readonly n: number;
   /** What it may do in a group, as the relay says with its place; null while it has none. */
   readonly rights: Rights | null;
+  readonly membership: Membership | null;
 }
 
 export class Revision {
@@ -118,7 +119,7 @@ export class Revision {
     });
     await this.#follow(
       added.content.body,
-      { ...added, rights: null },
+      { ...added, rights: null, membership: null },
       added.content.clock,
       added.at,
     );
@@ -310,7 +311,7 @@ export class Revision {
     const change =
       this.row.kind === "notes" && author.userId === state.self.userId
         ? personal(this.#core, this.#pending, body, writing)
-        : register(this.#core, this.#conversation, this.#pending, body, writing, author.rights);
+        : register(this.#core, this.#conversation, this.#pending, body, writing, author);
     if (!change) return;
     for (const write of change.writes) this.#put(write);
     this.#effects.push(change.apply);
