@@ -234,7 +234,7 @@ export class Checker {
     const members = row?.members.map(({ userId, admin }) =>
       withRole(this.#world.handleOf(userId), admin),
     );
-    const views: Summary[] = [];
+    const views: (Summary & { informed: boolean })[] = [];
     for (const { device, summary } of seen) {
       if (!talk.isMember(device)) {
         if (summary.role !== "none") faults.push(`${device.name} believes to be in the group`);
@@ -251,7 +251,7 @@ export class Checker {
       if (epoch !== row?.epoch || restricted !== row.restricted) {
         faults.push(`${device.name} is in epoch ${epoch}, the relay in ${row?.epoch}`);
       }
-      views.push({ device, summary });
+      views.push({ device, summary, informed: talk.isInformed(device) });
     }
     return [...faults, ...groupFaults(views)];
   }

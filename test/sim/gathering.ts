@@ -85,6 +85,16 @@ export class Gathering<D extends Attendant> {
     return current(this.stays(handle)) !== undefined;
   }
 
+  /**
+   * Whether somebody who knew what the group was called then let its user in. A link shows what it
+   * was when the link was made.
+   */
+  isInformed(device: Attendant): boolean {
+    const from = this.since(device);
+    const entry = this.log.find(({ seq }) => seq === from);
+    return entry?.userId !== this.#world.userOf(device.handle) || entry?.membership?.epoch === 1;
+  }
+
   /** From which place on its user was told everything that is told to members. */
   since({ handle }: Attendant): number {
     return current(this.stays(handle))?.from ?? Number.POSITIVE_INFINITY;

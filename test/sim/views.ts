@@ -127,22 +127,34 @@ export function ownFaults(
   return faults;
 }
 
-/** What all members of a group say of it. */
+/** What all members of a group say of it; what it is called and its timer, those who were told. */
 export function groupFaults(
   all: readonly {
     readonly device: Named;
     readonly summary: Conversation;
+    readonly informed: boolean;
   }[],
 ): string[] {
-  const views = all.map(({ device, summary }) => {
-    const { title, description, restricted, timer, memberCount } = summary;
-    const view = JSON.stringify({ title, description, restricted, timer, memberCount });
-    return { device, view };
-  });
-  const [first, ...rest] = views;
-  return rest
-    .filter(({ view }) => view !== first?.view)
-    .map(
-      ({ device, view }) => `${device.name} has ${view}, and ${first?.device.name} ${first?.view}`,
-    );
+  const differing = (
+    some: typeof all,
+    view: (summary: Conversation) => Partial<Conversation>,
+  ): string[] => {
+    const views = some.map(({ device, summary }) => ({
+      device,
+      view: JSON.stringify(view(summary)),
+    }));
+    const [first, ...rest] = views;
+    return rest
+      .filter((each) => each.view !== first?.view)
+      .map(
+        (each) => `${each.device.name} has ${each.view}, and ${first?.device.name} ${first?.view}`,
+      );
+  };
+  return [
+    ...differing(all, ({ restricted, memberCount }) => ({ restricted, memberCount })),
+    ...differing(
+      all.filter(({ informed }) => informed),
+      ({ title, description, timer }) => ({ title, description, timer }),
+    ),
+  ];
 }

@@ -117,7 +117,9 @@ export async function faults(cast: Cast, logs: Logs): Promise<string[]> {
     }
     found.push(...viewFaults(all));
     if (talk.isGroup) {
-      const members = all.filter(({ device }) => gathering.isMember(device));
+      const members = all
+        .filter(({ device }) => gathering.isMember(device))
+        .map((each) => ({ ...each, informed: gathering.isInformed(each.device) }));
       found.push(...groupFaults(members));
       for (const { device, summary } of all) {
         if ((summary.role === "none") === gathering.isMember(device)) {
