@@ -284,6 +284,10 @@ export class Revision {
   }
 
   #followMembers(entry: LogRow, seq: number): void {
+    const { userId: self } = this.#core.state.self;
+    const joins = entry.membership?.adds.some(({ userId }) => userId === self);
+    // As the relay counts it: what one had not read when one was out before is not waited for.
+    if (joins) this.row = { ...this.row, readUpTo: Math.max(this.row.readUpTo, seq - 1) };
     const change = followed(this.#core, this.row, entry, seq);
     if (!change) return;
     this.row = change.row;
