@@ -249,7 +249,8 @@ export class Revision {
         entry.userId !== self &&
         !entry.read &&
         !placed.has(entry) &&
-        this.#counts(entry, entry.content.body),
+        // With what an entry before it in this change has made of it.
+        this.#counts(this.#tails.get(keyOf(entry)) ?? entry, entry.content.body),
     ).length;
     this.row = {
       ...this.row,

@@ -13,7 +13,7 @@ import { Journal } from "../../electron/client/journal.js";
 import { markRead, moveMember } from "../../electron/client/receipts.js";
 import { ClientState } from "../../electron/client/state.js";
 import type { Message } from "../../shared/client-api.js";
-import { type DeviceId, parseMessageId } from "../../shared/ids.js";
+import { type DeviceId, type MessageId, parseMessageId } from "../../shared/ids.js";
 import { compareMessages } from "../../shared/message-order.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { ids, MapStore, Stage, StillClock } from "./stage.js";
@@ -189,6 +189,34 @@ describe("merging what comes directly with what the relay tells", () => {
     ];
     await core.journal.run(() => addSequenced(core, ids.talk, entries));
     expect(await page(core)).toMatchObject([{ seq: null, deleted: true, text: "" }]);
+  });
+
+  test("what is deleted by an entry that is placed with others is not counted as unread", async () => {
+    const core = await openCore(new MapStore());
+    await core.journal.run(() => meet(core, new Stage().talk()));
+    const by = { userId: ids.bob, ttl: 0, rights: "change" as const, membership: null, at: 1 };
+    const content = (body: Body, counter: number) =>
+      encodeContent({ clock: { wall: 1_800_000_000_000, counter }, sentAt: 1, body });
+    const [read, deleted] = [1, 2].map((n) => ({
+      ...{ ...by, deviceId: bobs, n },
+      payload: content({ type: "text", text: `text ${n}` }, n),
+    })) as [SequencedEntry, SequencedEntry];
+    for (const entry of [read, deleted]) {
+      await core.journal.run(() =>
+        addDirect(core, ids.talk, { ...entry, signature: new Uint8Array(64) }),
+      );
+    }
+    const [first] = await page(core);
+    await core.journal.run(() => markRead(core, ids.talk, first?.messageId as MessageId));
+    const erasure = { ...by, deviceId: "0c".repeat(16) as DeviceId, n: 1 };
+    const payload = content({ type: "erase", target: { deviceId: bobs, n: 2 } }, 3);
+    const entries = [
+      { ...erasure, seq: 1, payload },
+      { ...read, seq: 2 },
+      { ...deleted, seq: 3 },
+    ];
+    await core.journal.run(() => addSequenced(core, ids.talk, entries));
+    expect(core.state.conversation(ids.talk).row.unread).toBe(0);
   });
 
   test("pages before and after any message join without a gap or an overlap", async () => {
