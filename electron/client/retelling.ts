@@ -32,9 +32,9 @@ export function recount(core: Core, conversation: Conversation): void {
   const change = async (): Promise<Change<void>> => {
     const last = await lastVisible(core, conversation);
     const row = await readUpTo(core, conversation, conversation.row.readUpTo);
+    // Right in memory also where the disk is full: what is stored is counted again at the next start.
     return {
-      writes: [putConversation(row)],
-      durable: false,
+      writes: [],
       apply: () => {
         conversation.row = row;
         conversation.lastShown = last;
@@ -42,7 +42,15 @@ export function recount(core: Core, conversation: Conversation): void {
       },
     };
   };
-  tried(core, core.journal.run(change));
+  const store = () => ({
+    writes: [putConversation(conversation.row)],
+    durable: false,
+    apply: () => {},
+  });
+  tried(
+    core,
+    core.journal.run(change).then(() => core.journal.run(store)),
+  );
 }
 
 /**
