@@ -147,15 +147,15 @@ export class MessageCalls {
     messageId: MessageId,
     to: readonly ConversationId[],
   ): Promise<Results["messages.forward"]> {
-    const { conversation, found } = await this.#written(messageId, false);
-    const { text } = messageOf(this.#core.state, conversation, found);
     const targets = [...new Set(to)].map((id) => this.#core.state.conversation(id));
-    const messageIds: MessageId[] = [];
-    for (const target of targets) {
-      const body: Body = { type: "message", text, reply: null, forwarded: true };
-      messageIds.push(await this.queue(target, body, target.timer?.seconds ?? 0));
-    }
-    return { messageIds };
+    // Looked up in its turn: what is sent after it stands after it.
+    const body = async (): Promise<Body> => {
+      const { conversation, found } = await this.#written(messageId, false);
+      const { text } = messageOf(this.#core.state, conversation, found);
+      return { type: "message", text, reply: null, forwarded: true };
+    };
+    const queued = targets.map((target) => this.queue(target, body, target.timer?.seconds ?? 0));
+    return { messageIds: await Promise.all(queued) };
   }
 
   async #delete(params: ValidParams<"messages.delete">): Promise<void> {

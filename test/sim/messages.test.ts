@@ -48,6 +48,17 @@ describe("a message", () => {
     expect(await on.find(bob, notes, "hello again")).toMatchObject({ forwarded: true });
   });
 
+  it("is forwarded before what is sent after it", async () => {
+    const { messageId } = await on.find(bob, talk, "hello back");
+    const notes = world.between(bob, bob);
+    const forwarding = bob.client?.call("messages.forward", { messageId, to: [notes] });
+    const sending = bob.client?.call("messages.send", { conversationId: notes, text: "after it" });
+    await world.act([forwarding, sending]);
+    await world.run(5_000);
+    const texts = (await on.list(bob, notes)).map(({ text }) => text);
+    expect(texts).toEqual(["hello back", "after it"]);
+  });
+
   it("is edited by its author alone", async () => {
     const { messageId } = await on.find(alice, talk, "hello");
     expect(await on.refusal(bob, "messages.edit", { messageId, text: "x" })).toBe("not_allowed");
