@@ -307,7 +307,11 @@ async function look(
   try {
     const list = await historyOf(client, talk.id);
     const summary = await client.call("conversations.get", { conversationId: talk.id });
-    return { device, list, summary, since: talk.since(device) };
+    return {
+      ...{ device, list, summary },
+      since: talk.since(device),
+      missed: talk.missed(device),
+    };
   } catch {
     return "does not know the conversation";
   }

@@ -1,9 +1,11 @@
 /** One conversation at rest: who was in it when, and what each of their devices has to show. */
+import { decodeContent, targetOf } from "../../electron/client/content.js";
 import type { Message } from "../../shared/client-api.js";
 import {
   type ConversationId,
   type DeviceId,
   type MessageId,
+  messageIdOf,
   parseMessageId,
   type UserId,
 } from "../../shared/ids.js";
@@ -98,6 +100,18 @@ export class Gathering<D extends Attendant> {
   /** From which place on its user was told everything that is told to members. */
   since({ handle }: Attendant): number {
     return current(this.stays(handle))?.from ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** What was said before its user came of messages that got their places only after that. */
+  missed(device: Attendant): Set<MessageId> {
+    const since = this.since(device);
+    if (!this.isGroup || !Number.isFinite(since)) return new Set();
+    const before = this.log.filter(({ seq }) => seq < since);
+    const targets = before.flatMap(
+      ({ payload, at }) => targetOf(decodeContent(payload, at).body) ?? [],
+    );
+    const ids = targets.map((target) => messageIdOf(this.id, target));
+    return new Set(ids.filter((id) => (this.#bySeq.get(id)?.seq ?? 0) >= since));
   }
 
   /** Those who were told all that this one was told in its present membership. */

@@ -1,5 +1,6 @@
 /** What devices make of the same messages: all the same, and what was asked for. */
 import type { Conversation, Message } from "../../shared/client-api.js";
+import type { MessageId } from "../../shared/ids.js";
 import { type Memory, own } from "./memory.js";
 import { brief } from "./promises.js";
 
@@ -23,13 +24,15 @@ export interface Seen<D extends Named = Named> {
   readonly list: readonly Message[];
   /** From which place on its user was told everything: what was said before may have changed since. */
   readonly since: number;
+  /** Messages of which something was said before they had their place, and before its user came. */
+  readonly missed: ReadonlySet<MessageId>;
 }
 
 /** Devices of one user agree on all; others on what both were there for since. */
 export function viewFaults(all: readonly Seen[]): string[] {
   const faults: string[] = [];
   const first = new Map<string, { device: Named; view: string; starred: boolean; since: number }>();
-  for (const { device, list, since } of all) {
+  for (const { device, list, since, missed } of all) {
     for (const message of list) {
       const { messageId, seq, starred } = message;
       if (seq === null) continue;
@@ -38,7 +41,7 @@ export function viewFaults(all: readonly Seen[]): string[] {
         [own(device.handle, messageId), 0],
         [messageId, since],
       ] as const) {
-        if (seq < from) continue;
+        if (seq < from || (from > 0 && missed.has(messageId))) continue;
         const other = first.get(key);
         if (!other) first.set(key, { device, view, starred, since });
         else if (other.view !== view) {
@@ -55,7 +58,7 @@ export function viewFaults(all: readonly Seen[]): string[] {
 /** Nothing of a message is other than somebody wanted it, and what was accepted was done. */
 export function wishFaults(
   memory: Memory,
-  { device, list, since }: Seen,
+  { device, list, since, missed }: Seen,
   /** Those who were there all the time since. */
   handles: readonly string[],
 ): string[] {
@@ -63,6 +66,7 @@ export function wishFaults(
   for (const message of list) {
     const { messageId, seq, from, notice, text, deleted, reactions } = message;
     if (notice || seq === null || seq < since || !handles.includes(from)) continue;
+    if (missed.has(messageId)) continue;
     const differs = (what: string) =>
       faults.push(`${device.name}: ${brief(memory.original(message))} ${what}`);
     if (!memory.stars.explains(own(device.handle, messageId), message.starred, false)) {

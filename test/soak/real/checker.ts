@@ -140,7 +140,11 @@ async function look(
   try {
     const list = await running.messages(gathering.id);
     const summary = await running.call("conversations.get", { conversationId: gathering.id });
-    return { device, list, summary, since: gathering.since(device) };
+    return {
+      ...{ device, list, summary },
+      since: gathering.since(device),
+      missed: gathering.missed(device),
+    };
   } catch (error) {
     return `does not know a conversation: ${error}`;
   }
