@@ -1,0 +1,253 @@
+/**
+ * Apache Cassandra for tests: `getCassandra()` has Maven bring its jars into a cache folder of the
+ * user, `startCassandra(n)` starts n nodes on 127.0.0.1, 127.0.0.2, … with data of their own.
+ */
+import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import cassandra from "cassandra-driver";
+
+const run = promisify(execFile);
+const POM = fileURLToPath(new URL("pom.xml", import.meta.url));
+const PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+const DOWNLOAD_MS = 10 * 60_000;
+const START_MS = 4 * 60_000;
+const STOP_MS = 20_000;
+const POLL_MS = 250;
+/** Of one node, in MiB: enough for tests, three of them on a small machine. */
+const HEAP_MIB = 512;
+const DATACENTER = "datacenter1";
+
+/** What Cassandra's own jvm17-server.options opens to it. */
+const EXPORTS = [
+  "java.base/jdk.internal.misc",
+  "java.management.rmi/com.sun.jmx.remote.internal.rmi",
+  "java.rmi/sun.rmi.registry",
+  "java.rmi/sun.rmi.server",
+  "java.rmi/sun.rmi.transport.tcp",
+  "java.sql/java.sql",
+];
+const OPENS = [
+  "java.base/java.io",
+  "java.base/java.lang",
+  "java.base/java.lang.module",
+  "java.base/java.lang.reflect",
+  "java.base/java.math",
+  "java.base/java.net",
+  "java.base/java.nio",
+  "java.base/java.util",
+  "java.base/java.util.concurrent",
+  "java.base/java.util.concurrent.atomic",
+  "java.base/jdk.internal.loader",
+  "java.base/jdk.internal.math",
+  "java.base/jdk.internal.module",
+  "java.base/jdk.internal.ref",
+  "java.base/jdk.internal.reflect",
+  "java.base/jdk.internal.util.jar",
+  "java.base/sun.nio.ch",
+  "java.management/com.sun.jmx.remote.security",
+  "jdk.management/com.sun.management.internal",
+];
+
+/** By what is in it, so that another version gets another folder. */
+function cachedLib() {
+  const cache = process.env.DOVETAIL_CACHE ?? join(homedir(), ".cache", "dovetail");
+  const version = createHash("sha256").update(readFileSync(POM)).digest("hex").slice(0, 12);
+  return join(cache, `cassandra-${version}`);
+}
+
+export const hasCassandra = () => existsSync(cachedLib());
+
+async function works(command, args) {
+  return run(command, args, { timeout: 30_000 }).then(
+    ({ stdout, stderr }) => stdout + stderr,
+    () => null,
+  );
+}
+
+/** Gives the folder of the jars. Says what is missing where it cannot bring them. */
+export async function getCassandra() {
+  const lib = cachedLib();
+  if (existsSync(lib)) return lib;
+  if ((await works("mvn", ["-version"])) === null) {
+    throw new Error(
+      "Cassandra needs Maven and Java 17: install maven and openjdk-17-jre-headless.",
+    );
+  }
+  const partial = `${lib}.${process.pid}`;
+  await mkdir(partial, { recursive: true });
+  try {
+    await run(
+      "mvn",
+      ["-B", "-q", "-f", POM, PLUGIN, "-DincludeScope=runtime", `-DoutputDirectory=${partial}`],
+      { timeout: DOWNLOAD_MS, maxBuffer: 1 << 24 },
+    );
+    // Whole or not at all, also where two do it at once.
+    await rename(partial, lib);
+  } catch (error) {
+    if (!existsSync(lib)) throw error;
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+  return lib;
+}
+
+const address = (node) => `127.0.0.${node}`;
+
+const yaml = (node, folder) =>
+  Object.entries({
+    cluster_name: "dovetail-test",
+    partitioner: "org.apache.cassandra.dht.Murmur3Partitioner",
+    endpoint_snitch: "SimpleSnitch",
+    listen_address: address(node),
+    rpc_address: address(node),
+    num_tokens: 8,
+    // What counts as written is on the disk, also when all nodes fall at once.
+    commitlog_sync: "group",
+    commitlog_sync_group_window: "2ms",
+    commitlog_segment_size: "32MiB",
+    commitlog_total_space: "256MiB",
+    paxos_variant: "v2",
+    memtable_heap_space: "64MiB",
+    memtable_offheap_space: "64MiB",
+    file_cache_size: "32MiB",
+    concurrent_reads: 16,
+    concurrent_writes: 16,
+    auto_snapshot: false,
+    data_file_directories: `["${join(folder, "data")}"]`,
+    commitlog_directory: join(folder, "commitlog"),
+    hints_directory: join(folder, "hints"),
+    saved_caches_directory: join(folder, "saved_caches"),
+    seed_provider: `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "${address(1)}"}]}]`,
+  })
+    .map(([key, value]) => `${key}: ${value}`)
+    .join("\n");
+
+const LOGBACK = `<configuration>
+  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%-5level %date{ISO8601} %logger{0} %msg%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="out"/></root>
+</configuration>
+`;
+
+const flags = (lib, folder, node) => [
+  `-javaagent:${join(lib, "jamm-0.4.0.jar")}`,
+  "-cp",
+  `${folder}:${join(lib, "*")}`,
+  `-Xms${HEAP_MIB}m`,
+  `-Xmx${HEAP_MIB}m`,
+  "-XX:MaxDirectMemorySize=256m",
+  "-XX:+UseSerialGC",
+  "-XX:+ExitOnOutOfMemoryError",
+  "-XX:+PerfDisableSharedMem",
+  "-Xss256k",
+  "-Djdk.attach.allowAttachSelf=true",
+  ...EXPORTS.flatMap((name) => ["--add-exports", `${name}=ALL-UNNAMED`]),
+  ...OPENS.flatMap((name) => ["--add-opens", `${name}=ALL-UNNAMED`]),
+  "-Dio.netty.tryReflectionSetAccessible=true",
+  `-Dcassandra.storagedir=${folder}`,
+  `-Dcassandra.config=file:${join(folder, "cassandra.yaml")}`,
+  `-Dlogback.configurationFile=${join(folder, "logback.xml")}`,
+  `-Dcassandra.jmx.local.port=${7_199 + node - 1}`,
+  "-Dcassandra-foreground=yes",
+  "-Dcassandra.superuser_setup_delay_ms=0",
+  "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+  "-Dcassandra.ring_delay_ms=2000",
+  "org.apache.cassandra.service.CassandraDaemon",
+];
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+class Node {
+  #child = null;
+  #exited = Promise.resolve();
+
+  constructor(lib, folder, number) {
+    this.lib = lib;
+    this.folder = folder;
+    this.number = number;
+    this.address = address(number);
+  }
+
+  /** Until it answers CQL. */
+  async start() {
+    await mkdir(this.folder, { recursive: true });
+    await writeFile(join(this.folder, "cassandra.yaml"), yaml(this.number, this.folder));
+    await writeFile(join(this.folder, "logback.xml"), LOGBACK);
+    const log = await open(join(this.folder, "log"), "a");
+    this.#child = spawn("java", flags(this.lib, this.folder, this.number), {
+      cwd: this.folder,
+      stdio: ["ignore", log.fd, log.fd],
+    });
+    await log.close();
+    this.#exited = new Promise((resolve) => {
+      this.#child.on("error", resolve);
+      this.#child.on("exit", resolve);
+    });
+    const deadline = Date.now() + START_MS;
+    while (!(await this.#answers())) {
+      if (this.#child.exitCode !== null || this.#child.pid === undefined || Date.now() > deadline) {
+        const tail = (await readFile(join(this.folder, "log"), "utf8")).slice(-4_000);
+        await this.kill();
+        throw new Error(`Cassandra did not start on ${this.address}:\n${tail}`);
+      }
+      await pause(POLL_MS);
+    }
+  }
+
+  async #answers() {
+    const client = new cassandra.Client({
+      contactPoints: [this.address],
+      localDataCenter: DATACENTER,
+      socketOptions: { connectTimeout: 2_000, readTimeout: 2_000 },
+    });
+    try {
+      await client.execute("SELECT release_version FROM system.local");
+      return true;
+    } catch {
+      return false;
+    } finally {
+      await client.shutdown();
+    }
+  }
+
+  async kill(signal = "SIGKILL") {
+    this.#child?.kill(signal);
+    const late = setTimeout(() => this.#child?.kill("SIGKILL"), STOP_MS);
+    await this.#exited;
+    clearTimeout(late);
+  }
+}
+
+/** `close()` ends the nodes and deletes their data. */
+export async function startCassandra(count = 1) {
+  const lib = await getCassandra();
+  const folder = await mkdtemp(join(tmpdir(), "dovetail-cassandra-"));
+  const nodes = Array.from(
+    { length: count },
+    (_, i) => new Node(lib, join(folder, `${i + 1}`), i + 1),
+  );
+  const end = () => {
+    for (const node of nodes) void node.kill();
+  };
+  const close = async () => {
+    process.off("exit", end);
+    await Promise.all(nodes.map((node) => node.kill()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  process.on("exit", end);
+  try {
+    // One after the other: a node that joins takes part of the ring from those that are there.
+    for (const node of nodes) await node.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { nodes, contactPoints: nodes.map((node) => node.address), datacenter: DATACENTER, close };
+}
