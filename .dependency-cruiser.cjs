@@ -81,13 +81,14 @@ module.exports = {
       comment:
         "The relay's domain and tables run in the simulation: add what they need to relay/core/ports.ts and adapt it in relay/server/ or shared/node/.",
       severity: "error",
-      from: { path: "^relay/(?:core|store)/" },
+      from: { path: "^relay/(?:core|store)/", pathNot: "^relay/store/cassandra/" },
       to: {
         path: [
           "^relay/(?!core/|store/)",
+          "^relay/store/cassandra/",
           "^shared/node/",
           HOST_PACKAGES,
-          packages("fastify", "prom-client", "limiter", "commander"),
+          packages("fastify", "prom-client", "limiter", "commander", "cassandra-driver"),
         ],
       },
     },
@@ -95,7 +96,7 @@ module.exports = {
       name: "relay-domain-needs-no-node",
       comment: "The relay's domain has no Node: take it through a port of relay/core/ports.ts.",
       severity: "error",
-      from: { path: "^relay/(?:core|store)/" },
+      from: { path: "^relay/(?:core|store)/", pathNot: "^relay/store/cassandra/" },
       to: { dependencyTypes: ["core"] },
     },
     {

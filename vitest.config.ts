@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config";
 /** Tests that start relays and hosts as processes: few at a time, or they starve each other. */
 const REAL = ["test/real/**/*.test.ts", "test/launch/**/*.test.ts"];
 
+/** Tests that start the services of a cluster, which Maven Central and Debian have. */
+const CLUSTER = ["test/cluster/**/*.test.ts"];
+
 export default defineConfig({
   test: {
     projects: [
@@ -13,7 +16,7 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: REAL,
+          exclude: [...REAL, ...CLUSTER],
           testTimeout: 20_000,
           // The simulation runs for a minute by itself; it gets it from its own limits.
           hookTimeout: 30_000,
@@ -29,6 +32,17 @@ export default defineConfig({
           // A machine that does other things as well takes several times as long.
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: "cluster",
+          include: CLUSTER,
+          // The services have fixed addresses.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -57,6 +57,22 @@ const retention = z
         : { keepMs: Number.parseInt(value, 10) * DAY_MS },
   );
 
+const MAX_CONTACT_POINTS = 32;
+
+function contactPoints(values: readonly string[], context: z.RefinementCtx): readonly string[] {
+  const points = values.flatMap((value) => value.split(",")).map((point) => point.trim());
+  const wrong = points.find(
+    (point) => !/^[A-Za-z0-9._-]+(?::\d{1,5})?$|^\[[0-9A-Fa-f:]+\](?::\d{1,5})?$/.test(point),
+  );
+  if (wrong !== undefined || points.length > MAX_CONTACT_POINTS) {
+    context.addIssue({
+      code: "custom",
+      message: `not at most ${MAX_CONTACT_POINTS} of \`ADDRESS\` or \`ADDRESS:PORT\``,
+    });
+  }
+  return points;
+}
+
 interface Definition {
   /** How the flag is written, with its argument. */
   readonly flag: string;
@@ -65,6 +81,8 @@ interface Definition {
   readonly default?: unknown;
   /** May be given several times; separated by commas in the environment. */
   readonly list?: boolean;
+  /** No flag, which everybody on the machine could read: environment and file only. */
+  readonly secret?: boolean;
 }
 
 /** By key: `--<key>`, `DOVETAIL_RELAY_<KEY>` with underscores, and `"<key>"` in the file. */
@@ -86,6 +104,49 @@ const definitions = {
     help: "folder of the database; made where it is missing",
     schema: line(4_096),
     default: "relay-data",
+  },
+  store: {
+    flag: "--store <which>",
+    help: "level: a database of its own in the data folder; cassandra: a cluster's",
+    schema: z.enum(["level", "cassandra"]),
+    default: "level",
+  },
+  "cassandra-contact-points": {
+    flag: "--cassandra-contact-points <address[:port]>",
+    help: "nodes of Cassandra to ask first; repeatable, or separated by commas",
+    schema: z.array(z.string()).transform(contactPoints),
+    default: [],
+    list: true,
+  },
+  "cassandra-keyspace": {
+    flag: "--cassandra-keyspace <name>",
+    help: "keyspace of the tables; made where it is missing",
+    schema: z.string().regex(/^[a-z][a-z0-9_]{0,47}$/, "not a name of a to z, 0 to 9 and _"),
+    default: "dovetail",
+  },
+  "cassandra-local-dc": {
+    flag: "--cassandra-local-dc <name>",
+    help: "datacenter of Cassandra in which this relay stands",
+    schema: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "not the name of a datacenter"),
+    default: "datacenter1",
+  },
+  "cassandra-replication": {
+    flag: "--cassandra-replication <copies>",
+    help: "copies of everything in that datacenter, for a keyspace that is made",
+    schema: whole(1, 9),
+    default: 3,
+  },
+  "cassandra-user": {
+    flag: "--cassandra-user <name>",
+    help: "user of Cassandra",
+    schema: line(128).optional(),
+    secret: true,
+  },
+  "cassandra-password": {
+    flag: "--cassandra-password <text>",
+    help: "password of that user",
+    schema: line(256).optional(),
+    secret: true,
   },
   name: {
     flag: "--name <text>",
@@ -214,10 +275,28 @@ export function readOptions(
     throw new OptionsError(`${where} is wrong: ${issue?.message}`);
   }
   const value = checked.data;
+  const points = value["cassandra-contact-points"];
+  if (value.store === "cassandra" && points.length === 0) {
+    throw new OptionsError("The store cassandra needs --cassandra-contact-points.");
+  }
+  if ((value["cassandra-user"] === undefined) !== (value["cassandra-password"] === undefined)) {
+    throw new OptionsError("Cassandra's user and password are given together, or not at all.");
+  }
   return {
     host: value.host,
     port: value.port,
     data: value.data,
+    cassandra:
+      value.store === "cassandra"
+        ? {
+            contactPoints: points,
+            keyspace: value["cassandra-keyspace"],
+            localDatacenter: value["cassandra-local-dc"],
+            replication: value["cassandra-replication"],
+            user: value["cassandra-user"],
+            password: value["cassandra-password"],
+          }
+        : null,
     name: value.name,
     invites: new Map(value["invite-code"]),
     iceServers: value["ice-server"],
@@ -244,7 +323,8 @@ function readFlags(
     .allowExcessArguments(false)
     .option("--config <file>", "JSON file with the same options, by their names without dashes");
   for (const key of keys) {
-    const { flag: usage, help, list, default: value } = definition(key);
+    const { flag: usage, help, list, default: value, secret } = definition(key);
+    if (secret) continue;
     const shown = value === undefined || list || value === false ? "" : ` (default: ${value})`;
     if (list) {
       command.option(usage, help, (one: string, all: string[] = []) => [...all, one]);

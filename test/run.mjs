@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { runChild } from "../electron/launch/children.mjs";
 import { inRoot } from "../electron/launch/paths.mjs";
 import { findBrowser } from "./browser.mjs";
+import { getCassandra, hasCassandra } from "./parts/cassandra.mjs";
 import { readPlaywrightReport } from "./playwright-report.mjs";
 
 function findOrInstallBrowser() {
@@ -52,12 +53,21 @@ async function runOne(name, script, args, report, readReport, env) {
   return { ...sum, failed: sum.failed + faults.length, faults };
 }
 
-function runVitest(folder) {
+const CLUSTER = "cluster";
+
+function runVitest(folder, projects) {
   const report = join(folder, "vitest.json");
   const reporters = ["--reporter=default", `--reporter=${inRoot("test", "vitest-summary.mjs")}`];
-  return runOne("Vitest", "vitest/vitest.mjs", ["run", ...reporters], report, (sum) => sum, {
-    DOVETAIL_TEST_SUMMARY: report,
-  });
+  return runOne(
+    "Vitest",
+    "vitest/vitest.mjs",
+    ["run", ...reporters, ...projects.flatMap((name) => ["--project", name])],
+    report,
+    (sum) => sum,
+    {
+      DOVETAIL_TEST_SUMMARY: report,
+    },
+  );
 }
 
 async function runPlaywright(folder) {
@@ -72,10 +82,32 @@ async function runPlaywright(folder) {
   });
 }
 
-export async function runTests() {
+/** What needs services of a cluster, where they are there already. */
+async function runCluster(folder) {
+  if (hasCassandra()) return runVitest(folder, [CLUSTER]);
+  const reason = "Cassandra is not in the cache; `npm run test:cluster` gets it";
+  return { passed: 0, failed: 0, skips: [{ title: "all cluster tests", reason }], faults: [] };
+}
+
+export function runTests() {
+  return run(async (folder) => [
+    await runVitest(folder, ["fast", "real"]),
+    await runCluster(folder),
+    await runPlaywright(folder),
+  ]);
+}
+
+/** `npm run test:cluster`: gets the services that are missing first. */
+export async function runClusterTests() {
+  console.log("Getting Cassandra where it is missing …");
+  await getCassandra();
+  await run(async (folder) => [await runCluster(folder)]);
+}
+
+async function run(runners) {
   const folder = mkdtempSync(join(tmpdir(), "dovetail-test-"));
   try {
-    const sums = [await runVitest(folder), await runPlaywright(folder)];
+    const sums = await runners(folder);
     const total = (of) => sums.reduce((all, sum) => all + of(sum), 0);
     console.log();
     for (const { title, reason } of sums.flatMap((sum) => sum.skips)) {

@@ -45,6 +45,10 @@ const commands = {
   client: { build: app, run: async (args) => (await import("./start.mjs")).client(args) },
   demo: { build: app, run: async (args) => (await import("./demo.mjs")).demo(args) },
   "test:soak": { build: [], run: soak },
+  "test:cluster": {
+    build: [],
+    run: async () => (await import("../../test/run.mjs")).runClusterTests(),
+  },
   test: {
     build: [...app, "bench"],
     run: async (args) => (await import("../../test/run.mjs")).runTests(args),

@@ -109,8 +109,8 @@ export interface LogStore {
   groupsOf(user: UserId): Promise<readonly ConversationId[]>;
   /**
    * Applies each change whose condition holds; one change of a conversation at the most. When it resolves they are durable, by one sync for all.
-   * When it rejects nothing is known to be written. Stamps grow from commit to commit and in the order
-   * of the changes; cursors never run back, whatever the change says.
+   * When it rejects nothing is known to be written. Each user's stamps grow from commit to commit and in
+   * the order of the changes; cursors never run back, whatever the change says.
    */
   commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]>;
   /**
@@ -145,7 +145,7 @@ export interface InviteStore {
   of(id: ConversationId): Promise<readonly StoredInvite[]>;
   /**
    * Durable when it resolves. Where the code is there already nothing changes, and what is there is
-   * given. `dead` says which ones need not be kept, to make room; more than `max` are refused.
+   * given. The conversation is there. `dead` says which ones need not be kept, to make room; more than `max` are refused.
    */
   add(
     invite: StoredInvite,

@@ -6,7 +6,10 @@ import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js"
 import type { IceServer } from "../../shared/protocol.js";
 import type { Log } from "../../shared/runtime.js";
 import type { Retention } from "../core/config.js";
+import type { RelayStore } from "../core/ports.js";
 import { Relay } from "../core/relay.js";
+import { CassandraRelayStore } from "../store/cassandra/cassandra-relay-store.js";
+import type { CassandraOptions } from "../store/cassandra/database.js";
 import { KvRelayStore } from "../store/kv-relay-store.js";
 import { Gateway, type GatewayOptions } from "./gateway.js";
 import { httpServer } from "./http.js";
@@ -19,6 +22,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly port: number;
   /** Folder of the database; made where it is missing. */
   readonly data: string;
+  /** The cluster that has the data instead of that folder. */
+  readonly cassandra?: CassandraOptions | null;
   /** Undefined: the one kept with the data, made at the first start. */
   readonly name?: string | undefined;
   readonly heartbeatMs: number;
@@ -40,9 +45,8 @@ export async function startRelayServer(
   logger: Logger,
 ): Promise<RelayServer> {
   const log = logOf(logger);
-  const kv = await openLevel(options.data);
+  const { store, close: closeStore } = await openStore(options);
   try {
-    const store = await KvRelayStore.open(kv, `relay-${randomUUID()}`);
     const { metrics, registry } = prometheusMetrics();
     const relay = new Relay(
       { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto },
@@ -68,9 +72,29 @@ export async function startRelayServer(
         await relay.stop();
         await gateway.close();
         await app.close();
-        await kv.close();
+        await closeStore();
       },
     };
+  } catch (error) {
+    await closeStore();
+    throw error;
+  }
+}
+
+interface OpenStore {
+  readonly store: RelayStore & { readonly name: string };
+  close(): Promise<void>;
+}
+
+async function openStore({ cassandra, data }: RelayServerOptions): Promise<OpenStore> {
+  const newName = `relay-${randomUUID()}`;
+  if (cassandra) {
+    const store = await CassandraRelayStore.open(cassandra, newName);
+    return { store, close: () => store.close() };
+  }
+  const kv = await openLevel(data);
+  try {
+    return { store: await KvRelayStore.open(kv, newName), close: () => kv.close() };
   } catch (error) {
     await kv.close();
     throw error;

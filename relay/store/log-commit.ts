@@ -19,7 +19,7 @@ export interface Before {
   readonly inboxAt: ReadonlyMap<UserId, number>;
 }
 
-function atLeast(a: StoredCursor, b: StoredCursor | undefined): StoredCursor {
+export function atLeast(a: StoredCursor, b: StoredCursor | undefined): StoredCursor {
   const devices = new Map(b?.devices);
   for (const [device, upTo] of a.devices) {
     devices.set(device, Math.max(upTo, devices.get(device) ?? 0));
@@ -32,7 +32,7 @@ function atLeast(a: StoredCursor, b: StoredCursor | undefined): StoredCursor {
 }
 
 /** Of too many devices those that were heard of first are forgotten. */
-const encodeCursor = ({ devices, ...cursor }: StoredCursor): Uint8Array =>
+export const encodeCursor = ({ devices, ...cursor }: StoredCursor): Uint8Array =>
   rows.cursor.encode({
     ...cursor,
     devices: [...devices]

@@ -46,7 +46,7 @@ function nullIfDamaged(error: unknown): null {
   throw error;
 }
 
-function cursorOf(key: string, stored: Uint8Array): StoredCursor {
+export function cursorOf(key: string, stored: Uint8Array): StoredCursor {
   const { devices, ...cursor } = rows.cursor.decode(key, stored);
   return {
     ...cursor,

@@ -143,6 +143,13 @@ export const rows = {
     struct({ seq: uint(), at: optional(uint()) }),
     older(uint(), (seq) => ({ seq, at: null })),
   ),
+  /** Whom a change of a log has to be told, and whether they are members of the group from now on. */
+  pending: row(
+    struct({
+      version: uint(),
+      users: list(struct({ userId, member: optional(bool) }), MAX_MEMBERS * 2),
+    }),
+  ),
   spans: row(list(struct({ from: uint(), to: optional(uint()) }), MAX_SPANS)),
   invite: row(
     struct({

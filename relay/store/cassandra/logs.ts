@@ -1,0 +1,389 @@
+import { placesOf } from "../../../shared/digest.js";
+import { DovetailError } from "../../../shared/errors.js";
+import type { ConversationId, DeviceId, UserId } from "../../../shared/ids.js";
+import { fromSortable } from "../../../shared/key-value.js";
+import { isMembershipN } from "../../../shared/membership.js";
+import type { SequencedEntry } from "../../../shared/protocol.js";
+import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
+import { emptied, endOf } from "../../core/lifetime.js";
+import { Lru } from "../../core/lru.js";
+import type {
+  LogChange,
+  LogOutcome,
+  LogStore,
+  Placed,
+  StoredConversation,
+  StoredCursor,
+} from "../../core/ports.js";
+import type { Span } from "../../core/spans.js";
+import { cursorOf } from "../logs.js";
+import { rows } from "../rows.js";
+import type { Serial } from "../serial.js";
+import { MAX_TRIES } from "./bounds.js";
+import { cellsOf, names, noteOf, pendingOf, type Read } from "./change.js";
+import type { Database, Row } from "./database.js";
+import { type Due, Expiries } from "./expiry.js";
+import { Inboxes, type Note } from "./inbox.js";
+import type { Cell, Segment, Segments } from "./segments.js";
+
+const NOTHING = new Uint8Array(0);
+const lastPart = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
+
+export class CassandraLogStore implements LogStore {
+  readonly #database: Database;
+  readonly #segments: Segments;
+  readonly #inboxes: Inboxes;
+  readonly #expiries: Expiries;
+  readonly #serial: Serial;
+  /** What was last read or written here. May be old: then the condition of a write does not hold. */
+  readonly #known = new Lru<ConversationId, Segment>(MAX_CACHED_CONVERSATIONS);
+
+  constructor(database: Database, segments: Segments, serial: Serial) {
+    this.#database = database;
+    this.#segments = segments;
+    this.#serial = serial;
+    this.#inboxes = new Inboxes(database);
+    this.#expiries = new Expiries(database);
+  }
+
+  async conversation(id: ConversationId): Promise<StoredConversation | null> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const segment = await this.#segments.newest(id);
+      if (!segment) return null;
+      if (await this.#untold(id, segment)) await this.#serial.run(() => this.#load(id));
+      const state = await this.#segments.state(id, segment.base);
+      // Read in several steps, so it counts only where nothing changed meanwhile.
+      if ((await this.#segments.newest(id))?.version !== segment.version) continue;
+      return conversationOf(segment, state);
+    }
+    throw tooMany();
+  }
+
+  async lastN(id: ConversationId, device: DeviceId): Promise<number> {
+    const stored = await this.#row(id, names.last(device));
+    return stored ? rows.number.decode(names.last(device), stored) : 0;
+  }
+
+  async entries(
+    id: ConversationId,
+    fromSeq: number,
+    limit: number,
+  ): Promise<readonly SequencedEntry[]> {
+    const segment = await this.#segments.newest(id);
+    if (!segment) return [];
+    const from = Math.max(fromSeq, segment.first, 1);
+    const found: SequencedEntry[] = [];
+    if (from > segment.head) return found;
+    for (const base of await this.#segments.basesFrom(id, from)) {
+      const stored = await this.#database.all(
+        `SELECT seq, value FROM log WHERE conversation = ? AND base = ? AND seq >= ?
+          ORDER BY seq ASC LIMIT ?`,
+        [id, base, from, limit - found.length],
+      );
+      for (const row of stored) {
+        const entry = entryOf(id, Number(row.seq), row.value as Uint8Array);
+        if (entry) found.push(entry);
+      }
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  async digest(id: ConversationId, block: number): Promise<Uint8Array | null> {
+    const query = "SELECT value FROM digest WHERE conversation = ? AND block = ?";
+    const stored = (await this.#database.one(query, [id, block]))?.value as Uint8Array | undefined;
+    if (!stored) return null;
+    const first = (await this.#segments.newest(id))?.first ?? 1;
+    return placesOf(block).from < first
+      ? null
+      : rows.digest.decode(`digest/${id}/${block}`, stored);
+  }
+
+  async keepDigest(id: ConversationId, block: number, digest: Uint8Array): Promise<void> {
+    const query = "INSERT INTO digest (conversation, block, value) VALUES (?, ?, ?)";
+    await this.#database.write([{ query, params: [id, block, rows.digest.encode(digest)] }]);
+  }
+
+  async byOrigin(
+    id: ConversationId,
+    device: DeviceId,
+    fromN: number,
+    toN: number,
+  ): Promise<readonly Placed[]> {
+    if (!isMembershipN(fromN) && fromN > (await this.lastN(id, device))) return [];
+    const bases = await this.#segments.basesFrom(id, 1);
+    const placed: Placed[] = [];
+    // A device's entries stand in the order of their n, so that the newest segments are asked first.
+    for (const base of bases.toReversed()) {
+      const found = await this.#segments.rowsBetween(
+        id,
+        base,
+        names.origin(device, fromN),
+        names.origin(device, toN),
+      );
+      const here = await Promise.all(found.map((row) => this.#placed(id, base, row)));
+      placed.unshift(...here.filter((each) => each !== null));
+      if (placed[0]?.n === fromN) break;
+    }
+    return placed;
+  }
+
+  async spans(id: ConversationId, user: UserId): Promise<readonly Span[]> {
+    const stored = await this.#row(id, names.span(user));
+    return stored ? rows.spans.decode(names.span(user), stored) : [];
+  }
+
+  async allSpans(id: ConversationId): Promise<ReadonlyMap<UserId, readonly Span[]>> {
+    const segment = await this.#segments.newest(id);
+    if (!segment) return new Map();
+    const found = await this.#segments.rowsBetween(id, segment.base, "span/", "span0");
+    return new Map(
+      found.map(({ name, value }) => [lastPart(name) as UserId, rows.spans.decode(name, value)]),
+    );
+  }
+
+  groupsOf(user: UserId): Promise<readonly ConversationId[]> {
+    return this.#inboxes.groupsOf(user);
+  }
+
+  changes(user: UserId, after: number, limit: number) {
+    return this.#inboxes.changes(user, after, limit);
+  }
+
+  newestStamp(user: UserId): Promise<number> {
+    return this.#inboxes.newestStamp(user);
+  }
+
+  commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]> {
+    return this.#serial.run(async () => {
+      try {
+        const notes = await allOf(changes.map((change) => this.#apply(change)));
+        const applied = notes.filter((note) => note !== null);
+        const stamps = await this.#inboxes.note(applied);
+        return notes.map((note): LogOutcome => {
+          const firstStamp = note && stamps[applied.indexOf(note)];
+          return typeof firstStamp === "number" ? { firstStamp } : null;
+        });
+      } catch (error) {
+        // What was written and not noted is noted when it is loaded the next time.
+        this.#forget();
+        throw error;
+      }
+    });
+  }
+
+  eraseExpired(now: number, limit: number): Promise<number> {
+    return this.#expiries.erase(now, limit, async (due) => {
+      const erased = await Promise.all(due.map((each) => this.#erase(each)));
+      return erased.filter(Boolean).length;
+    });
+  }
+
+  trim(id: ConversationId, first: number): Promise<void> {
+    return this.#serial.run(async () => {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const segment = await this.#load(id);
+        if (!segment || first <= segment.first) return;
+        for (const base of await this.#segments.basesFrom(id, segment.first)) {
+          if (base >= first) break;
+          await this.#segments.edit(id, base, () => this.#trimmed(id, base, segment.first, first));
+        }
+        // The beginning last: what was not finished is begun anew.
+        this.#known.delete(id);
+        const newest = await this.#load(id);
+        const write = newest && { ...newest, first, pending: newest.pending ?? NOTHING, rows: [] };
+        if (!write || (await this.#segments.write(id, newest, write))) return;
+      }
+      throw tooMany();
+    });
+  }
+
+  async conversationsAfter(
+    id: ConversationId | null,
+    limit: number,
+  ): Promise<readonly ConversationId[]> {
+    const found: ConversationId[] = [];
+    // By the ring's own order, in which the segments of one log are apart. The first one stands for it.
+    let after: readonly [string, number] | null = id && [id, 1];
+    while (found.length < limit) {
+      const page: readonly Row[] = await this.#database.all(
+        `SELECT DISTINCT conversation, base FROM log
+          ${after ? "WHERE token(conversation, base) > token(?, ?)" : ""} LIMIT ?`,
+        [...(after ?? []), limit],
+      );
+      for (const row of page) {
+        after = [row.conversation as string, Number(row.base)];
+        if (after[1] === 1 && found.length < limit) found.push(row.conversation as ConversationId);
+      }
+      if (page.length < limit) break;
+    }
+    return found;
+  }
+
+  async checkWritable(): Promise<void> {
+    this.#forget();
+    const query = "INSERT INTO probe (id, at) VALUES ('relay', ?)";
+    await this.#database.write([{ query, params: [Date.now()] }]);
+  }
+
+  /** The newest segment, with all of its users told of its last change. One at a time. */
+  async #load(id: ConversationId): Promise<Segment | null> {
+    const segment = await this.#segments.newest(id);
+    const untold = segment && (await this.#untold(id, segment));
+    if (untold) await this.#inboxes.note([untold]);
+    return segment;
+  }
+
+  async #untold(id: ConversationId, { pending }: Segment): Promise<Note | null> {
+    return pending?.length ? this.#inboxes.missing(noteOf(id, pending, 1)) : null;
+  }
+
+  /** What is to be noted then; null where the condition does not hold. */
+  async #apply(change: LogChange): Promise<Note | null> {
+    const id = change.conversationId;
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const known = this.#known.get(id);
+      const segment = known ?? (await this.#load(id));
+      if ((segment?.head ?? 0) !== change.expectedHead || (segment === null) !== !!change.opens) {
+        this.#known.delete(id);
+        if (known) continue;
+        return null;
+      }
+      const read = await this.#read(change, segment);
+      if (!read) return null;
+      await this.#expiries.plan(id, change.entries);
+      const pending = pendingOf(change, read, (segment?.version ?? 0) + 1);
+      const written = await this.#segments.write(id, segment, {
+        head: change.expectedHead + change.entries.length,
+        first: segment?.first ?? 1,
+        pending,
+        rows: cellsOf(change, read),
+      });
+      if (written) {
+        this.#known.set(id, written);
+        return noteOf(id, pending, change.events);
+      }
+      this.#known.delete(id);
+    }
+    throw tooMany();
+  }
+
+  /** What the change needs of the state; null where its invite is not as it expects. */
+  async #read(change: LogChange, segment: Segment | null): Promise<Read | null> {
+    const id = change.conversationId;
+    const cursors = new Map<UserId, StoredCursor>();
+    if (!segment) return change.invite ? null : { kind: null, group: null, invite: null, cursors };
+    const row = (name: string) => this.#segments.row(id, segment.base, name);
+    for (const user of change.cursors.keys()) {
+      const stored = await row(names.cursor(user));
+      if (stored) cursors.set(user, cursorOf(names.cursor(user), stored));
+    }
+    const needed = change.group !== null || change.crowd !== null;
+    const stored = needed ? await row(names.conversation) : null;
+    const { kind, ...group } = stored
+      ? rows.conversation.decode(names.conversation, stored)
+      : { kind: null };
+    const { invite: wanted } = change;
+    const link = wanted && (await row(names.link(wanted.code)));
+    const invite =
+      wanted && link?.length ? rows.invite.decode(names.link(wanted.code), link) : null;
+    if (wanted && invite?.uses !== wanted.uses) return null;
+    return { kind, group: "members" in group ? group : null, invite, cursors };
+  }
+
+  async #erase({ conversationId: id, seq, at }: Due): Promise<boolean> {
+    const [base] = await this.#segments.basesFrom(id, seq);
+    if (base === undefined) return false;
+    let erased = false;
+    await this.#segments.edit(id, base, async () => {
+      const entry = await this.#entry(id, base, seq).catch(nullIfDamaged);
+      erased = entry !== null && entry.payload.length > 0 && endOf(entry) === at;
+      return entry && erased ? [{ seq, name: "", value: rows.entry.encode(emptied(entry)) }] : [];
+    });
+    return erased;
+  }
+
+  async #trimmed(
+    id: ConversationId,
+    base: number,
+    from: number,
+    first: number,
+  ): Promise<readonly Cell[]> {
+    const stored = await this.#database.all(
+      `SELECT seq, value FROM log
+        WHERE conversation = ? AND base = ? AND seq >= ? AND seq < ?`,
+      [id, base, Math.max(from, 1), first],
+    );
+    return stored.flatMap((row): Cell[] => {
+      const seq = Number(row.seq);
+      const entry = entryOf(id, seq, row.value as Uint8Array);
+      if (!entry) return [];
+      const origin = rows.origin.encode({ seq, at: entry.at });
+      return [
+        { seq, name: "", value: NOTHING },
+        { seq: 0, name: names.origin(entry.deviceId, entry.n), value: origin },
+      ];
+    });
+  }
+
+  async #placed(id: ConversationId, base: number, row: Row): Promise<Placed | null> {
+    const name = row.name as string;
+    const { seq } = rows.origin.decode(name, row.value as Uint8Array);
+    const entry = await this.#entry(id, base, seq);
+    // It may have been trimmed since the row was read, which then says when it was appended.
+    const newer = entry ? null : await this.#segments.row(id, base, name);
+    const at = entry?.at ?? rows.origin.decode(name, newer ?? (row.value as Uint8Array)).at;
+    return at === null ? null : { n: fromSortable(lastPart(name)), seq, at, entry };
+  }
+
+  async #entry(id: ConversationId, base: number, seq: number): Promise<SequencedEntry | null> {
+    const query = "SELECT value FROM log WHERE conversation = ? AND base = ? AND seq = ?";
+    const row = await this.#database.one(query, [id, base, seq]);
+    return row ? entryOf(id, seq, row.value as Uint8Array) : null;
+  }
+
+  async #row(id: ConversationId, name: string): Promise<Uint8Array | null> {
+    const segment = await this.#segments.newest(id);
+    return segment && this.#segments.row(id, segment.base, name);
+  }
+
+  #forget(): void {
+    this.#known.clear();
+    this.#inboxes.forget();
+  }
+}
+
+/** Waits for all, also where one fails: what is still under way must not meet what comes next. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+const tooMany = (): DovetailError =>
+  new DovetailError("storage_failed", "The log is written by too many at once.");
+
+/** Null where the entry is no longer kept. */
+function entryOf(id: ConversationId, seq: number, stored: Uint8Array): SequencedEntry | null {
+  if (stored.length === 0) return null;
+  return { seq, ...rows.entry.decode(`entry/${id}/${seq}`, stored) };
+}
+
+/** A damaged row must not keep the payloads of all others from being deleted. */
+function nullIfDamaged(error: unknown): null {
+  if (DovetailError.from(error).code === "profile_corrupt") return null;
+  throw error;
+}
+
+function conversationOf(segment: Segment, state: readonly Row[]): StoredConversation {
+  const cursors = new Map<UserId, StoredCursor>();
+  let conversation: ReturnType<typeof rows.conversation.decode> | null = null;
+  for (const row of state) {
+    const name = row.name as string;
+    const value = row.value as Uint8Array;
+    if (name === names.conversation) conversation = rows.conversation.decode(name, value);
+    if (name.startsWith("cursor/")) cursors.set(lastPart(name) as UserId, cursorOf(name, value));
+  }
+  if (!conversation) throw new DovetailError("profile_corrupt", "A log has no conversation.");
+  const { kind, ...group } = conversation;
+  return { kind, group, head: segment.head, first: segment.first, cursors };
+}
