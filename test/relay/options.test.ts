@@ -75,6 +75,14 @@ describe("the relay's options", () => {
     [["--retention", "30"], {}, "--retention is wrong: not `forever`"],
     [["--retention", "0d"], {}, "--retention is wrong"],
     [["--invite-code", "a b"], {}, "--invite-code is wrong"],
+    [["--store", "files"], {}, "--store is wrong"],
+    [["--store", "cassandra"], {}, "needs --cassandra-contact-points"],
+    [["--cassandra-contact-points", "a,b c"], {}, "--cassandra-contact-points is wrong"],
+    [["--cassandra-keyspace", "x; DROP"], {}, "--cassandra-keyspace is wrong"],
+    [["--cassandra-local-dc", "dc'1"], {}, "--cassandra-local-dc is wrong"],
+    [["--cassandra-replication", "0"], {}, "--cassandra-replication is wrong"],
+    [["--cassandra-password", "secret"], {}, "unknown option"],
+    [[], { DOVETAIL_RELAY_CASSANDRA_USER: "alice" }, "together, or not at all"],
     [[], { DOVETAIL_RELAY_PORT: "-1" }, "DOVETAIL_RELAY_PORT is wrong"],
     [[], { DOVETAIL_RELAY_PROT: "1" }, "DOVETAIL_RELAY_PROT, which is no option"],
     [["--config", "/no/such/file"], {}, "cannot be read"],
@@ -90,6 +98,23 @@ describe("the relay's options", () => {
     ["{", "cannot be read"],
   ])("refuses the config file %j with a sentence", (content, sentence) => {
     expect(() => read(["--config", file(content)])).toThrow(sentence);
+  });
+
+  it("says where Cassandra is, and takes its password where nobody else can read it", () => {
+    const args = ["--store", "cassandra", "--cassandra-contact-points", "10.0.0.1,[::1]:9042"];
+    const environment = {
+      DOVETAIL_RELAY_CASSANDRA_USER: "alice",
+      DOVETAIL_RELAY_CASSANDRA_PASSWORD: "secret",
+    };
+    expect(read(args, environment)?.cassandra).toEqual({
+      contactPoints: ["10.0.0.1", "[::1]:9042"],
+      keyspace: "dovetail",
+      localDatacenter: "datacenter1",
+      replication: 3,
+      user: "alice",
+      password: "secret",
+    });
+    expect(read([])?.cassandra).toBeNull();
   });
 
   it("help names every option and reads nothing", () => {

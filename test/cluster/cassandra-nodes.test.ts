@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { LogChange } from "../../relay/core/ports.js";
+import { readOptions } from "../../relay/options.js";
+import { startRelayServer } from "../../relay/server/server.js";
+import { CassandraRelayStore } from "../../relay/store/cassandra/cassandra-relay-store.js";
+import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
+import { startCassandra } from "../parts/cassandra.mjs";
+
+const COPIES = 3;
+let cluster: Awaited<ReturnType<typeof startCassandra>>;
+beforeAll(async () => {
+  cluster = await startCassandra(COPIES);
+});
+afterAll(() => cluster?.close());
+
+const talk = "1".repeat(32) as ConversationId;
+const alice = "a".repeat(32) as UserId;
+const bob = "b".repeat(32) as UserId;
+const phone = "d".repeat(32) as DeviceId;
+
+const appending = (expectedHead: number): LogChange => ({
+  conversationId: talk,
+  expectedHead,
+  opens: expectedHead === 0 ? { kind: "direct" } : null,
+  entries: [
+    {
+      seq: expectedHead + 1,
+      userId: alice,
+      deviceId: phone,
+      n: expectedHead + 1,
+      at: 1,
+      ttl: 0,
+      membership: null,
+      payload: Uint8Array.of(1),
+    },
+  ],
+  cursors: new Map(),
+  group:
+    expectedHead === 0
+      ? {
+          epoch: 0,
+          restricted: false,
+          members: [alice, bob].map((userId) => ({ userId, admin: false })),
+        }
+      : null,
+  spans: new Map(),
+  invite: null,
+  noted: [alice, bob],
+  crowd: null,
+  events: 1,
+});
+
+it("carries a relay by its options, which is then ready", async () => {
+  const data = await mkdtemp(join(tmpdir(), "dovetail-cluster-"));
+  try {
+    const args = ["--port", "0", "--data", join(data, "unused"), "--store", "cassandra"];
+    const points = ["--cassandra-contact-points", cluster.contactPoints.join(",")];
+    const options = readOptions([...args, ...points], {}, () => {});
+    if (!options) throw new Error("no options");
+    const server = await startRelayServer(options, pino({ level: "silent" }));
+    try {
+      expect((await fetch(`${server.http}/readyz`)).status).toBe(200);
+    } finally {
+      await server.close();
+    }
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
+it("loses nothing that it said it has, and goes on, when a node of three is killed", async () => {
+  const options = {
+    contactPoints: cluster.contactPoints,
+    localDatacenter: cluster.datacenter,
+    keyspace: `dovetail_${randomUUID().replaceAll("-", "")}`,
+    replication: COPIES,
+  };
+  const store = await CassandraRelayStore.open(options, "relay-test");
+  try {
+    const BEFORE = 20;
+    const AFTER = 40;
+    let acknowledged = 0;
+    while (acknowledged < AFTER) {
+      if (acknowledged === BEFORE) void cluster.nodes[2]?.kill();
+      // As the relay does: what failed is read again, and only what is missing is appended.
+      const head = await store.logs
+        .commit([appending(acknowledged)])
+        .then(([outcome]) => (outcome ? acknowledged + 1 : null))
+        .catch(() => null);
+      const there = async () => (await store.logs.conversation(talk).catch(() => null))?.head;
+      acknowledged = head ?? (await there()) ?? acknowledged;
+    }
+    const again = await CassandraRelayStore.open(options, "relay-test");
+    try {
+      const entries = await again.logs.entries(talk, 1, AFTER * 2);
+      expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: AFTER }, (_, i) => i + 1));
+      expect(entries.map(({ n }) => n)).toEqual(entries.map(({ seq }) => seq));
+      const told = await again.logs.changes(bob, 0, 9);
+      expect(told).toEqual([{ conversationId: talk, stamp: await again.logs.newestStamp(bob) }]);
+    } finally {
+      await again.close();
+    }
+  } finally {
+    await store.close();
+  }
+});
