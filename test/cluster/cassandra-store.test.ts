@@ -112,6 +112,20 @@ describe("a log on Cassandra", () => {
     expect(await second.logs.byOrigin(talk, phone, 1, 2)).toMatchObject([{ seq: 1, entry: null }]);
   });
 
+  it("gives as many entries as asked for where trimming was broken off", async () => {
+    const options = fresh();
+    const store = await openStore(options);
+    await store.logs.commit([appending(0, 9)]);
+    const database = await Database.open(options);
+    const gone = [1, 2, 3].map((seq) => ({ seq, name: "", value: new Uint8Array(0) }));
+    await new Segments(database).edit(talk, 1, async () => gone);
+    await database.close();
+    const entries = await store.logs.entries(talk, 1, 2);
+    expect(entries.map(({ seq }) => seq)).toEqual([4, 5]);
+    await store.logs.trim(talk, 6);
+    expect(await store.logs.conversation(talk)).toMatchObject({ first: 6, head: 9 });
+  });
+
   it("tells the users of a change that a relay wrote before it was killed", async () => {
     const options = fresh();
     const store = await openStore(options);

@@ -75,14 +75,22 @@ export class CassandraLogStore implements LogStore {
     const found: SequencedEntry[] = [];
     if (from > segment.head) return found;
     for (const base of await this.#segments.basesFrom(id, from)) {
-      const stored = await this.#database.all(
-        `SELECT seq, value FROM log WHERE conversation = ? AND base = ? AND seq >= ?
-          ORDER BY seq ASC LIMIT ?`,
-        [id, base, from, limit - found.length],
-      );
-      for (const row of stored) {
-        const entry = entryOf(id, Number(row.seq), row.value as Uint8Array);
-        if (entry) found.push(entry);
+      let next = from;
+      let more = true;
+      while (more && found.length < limit) {
+        const wanted = limit - found.length;
+        const stored = await this.#database.all(
+          `SELECT seq, value FROM log WHERE conversation = ? AND base = ? AND seq >= ?
+            ORDER BY seq ASC LIMIT ?`,
+          [id, base, next, wanted],
+        );
+        for (const row of stored) {
+          const entry = entryOf(id, Number(row.seq), row.value as Uint8Array);
+          if (entry) found.push(entry);
+          next = Number(row.seq) + 1;
+        }
+        // Rows of entries that are not kept, where trimming was broken off, are not what was asked for.
+        more = stored.length === wanted;
       }
       if (found.length >= limit) break;
     }
