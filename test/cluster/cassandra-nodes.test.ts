@@ -6,10 +6,11 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LogChange } from "../../relay/core/ports.js";
 import { readOptions } from "../../relay/options.js";
-import { startRelayServer } from "../../relay/server/server.js";
+import { type RelayServer, startRelayServer } from "../../relay/server/server.js";
 import { CassandraRelayStore } from "../../relay/store/cassandra/cassandra-relay-store.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { startCassandra } from "../parts/cassandra.mjs";
+import { Client, remote } from "../relay/world.js";
 
 const COPIES = 3;
 let cluster: Awaited<ReturnType<typeof startCassandra>>;
@@ -55,20 +56,38 @@ const appending = (expectedHead: number): LogChange => ({
   events: 1,
 });
 
-it("carries a relay by its options, which is then ready", async () => {
+it("carries two relays by their options, which answer for the same logs", async () => {
   const data = await mkdtemp(join(tmpdir(), "dovetail-cluster-"));
+  const servers: RelayServer[] = [];
   try {
     const args = ["--port", "0", "--data", join(data, "unused"), "--store", "cassandra"];
     const points = ["--cassandra-contact-points", cluster.contactPoints.join(",")];
     const options = readOptions([...args, ...points], {}, () => {});
     if (!options) throw new Error("no options");
-    const server = await startRelayServer(options, pino({ level: "silent" }));
-    try {
+    const people: Client[] = [];
+    for (const handle of ["alice", "bob"]) {
+      const server = await startRelayServer(options, pino({ level: "silent" }));
+      servers.push(server);
       expect((await fetch(`${server.http}/readyz`)).status).toBe(200);
-    } finally {
-      await server.close();
+      const person = new Client(remote(server.url));
+      await person.register(handle);
+      people.push(person);
     }
+    const [first, second] = people as [Client, Client];
+    const conversation = await first.open(second.userId);
+    for (const [client, n, text] of [
+      [first, 1, "1"],
+      [second, 1, "2"],
+      [first, 2, "3"],
+      [second, 2, "4"],
+    ] as const) {
+      // Neither is told what the other one's relay took: the store refuses, and it reads again.
+      const answer = await client.append(conversation, n, [text]);
+      expect(answer).toMatchObject({ type: "appended" });
+    }
+    expect(await second.log(conversation)).toEqual(["1", "2", "3", "4"]);
   } finally {
+    await Promise.all(servers.map((server) => server.close()));
     await rm(data, { recursive: true, force: true });
   }
 });
