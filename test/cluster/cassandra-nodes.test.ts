@@ -36,6 +36,7 @@ const appending = (expectedHead: number): LogChange => ({
       n: expectedHead + 1,
       at: 1,
       ttl: 0,
+      rights: "change" as const,
       membership: null,
       payload: Uint8Array.of(1),
     },

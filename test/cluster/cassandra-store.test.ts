@@ -60,6 +60,7 @@ describe("a log on Cassandra", () => {
     n: seq,
     at: 1_000 + seq,
     ttl: 0,
+    rights: "change" as const,
     membership: null,
     payload: Uint8Array.of(seq % 256),
   });
