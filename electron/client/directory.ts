@@ -9,7 +9,6 @@ import { membershipWrites } from "./membership.js";
 import { moveMember } from "./receipts.js";
 import {
   type ConversationRow,
-  type DraftRow,
   draftRow,
   flagRow,
   keys,
@@ -17,6 +16,7 @@ import {
   personRow,
 } from "./rows.js";
 import { type Conversation, newConversation } from "./state.js";
+import { untold } from "./untold.js";
 
 /**
  * A conversation as the relay has it: makes it known, or notes how far its log has come. The cursors
@@ -147,18 +147,6 @@ export const forgetStamp = (core: Core): Change<void> => ({
     core.state.stamp = 0;
   },
 });
-
-/** After the writing that it follows and before any later one: what no other device was told yet. */
-const UNTOLD = "*";
-
-export const isUntold = ({ writing }: DraftRow): boolean => writing.endsWith(UNTOLD);
-
-/** The writing of the last draft that other devices were told of or told; empty for none. */
-export const toldWriting = (draft: DraftRow): string =>
-  isUntold(draft) ? draft.writing.slice(0, -UNTOLD.length) : draft.writing;
-
-const untold = (draft: DraftRow | null): string =>
-  draft && isUntold(draft) ? draft.writing : `${draft?.writing ?? ""}${UNTOLD}`;
 
 /** What is typed, on this device; the other devices are told when typing pauses. */
 export function setDraft(core: Core, conversationId: ConversationId, text: string): Change<void> {

@@ -4,7 +4,7 @@ import type { ConversationId } from "../../shared/ids.js";
 import type { Timer } from "../../shared/runtime.js";
 import type { Body } from "./content.js";
 import type { Core } from "./core.js";
-import { isUntold } from "./directory.js";
+import { isUntold } from "./untold.js";
 
 const PAUSE_MS = 2_000;
 /** After a failure, as of a full disk. */

@@ -12,7 +12,6 @@ import { isMembershipN } from "../../shared/membership.js";
 import type { Membership, Rights } from "../../shared/protocol.js";
 import { type Body, encodeContent } from "./content.js";
 import { announce, type Core, putStamp, putTail, reachStamp, unchanged } from "./core.js";
-import { toldWriting } from "./directory.js";
 import { find, logAt } from "./find.js";
 import type { Found, Logged } from "./found.js";
 import { readClock } from "./hlc.js";
@@ -20,6 +19,7 @@ import type { Change } from "./journal.js";
 import { Revision } from "./revision.js";
 import { clockRow, keys, type LogRow, logRow, originRow } from "./rows.js";
 import { type Conversation, readTail, replace, sameOrigin, type TailEntry } from "./state.js";
+import { toldWriting } from "./untold.js";
 import { messageOf } from "./views.js";
 
 /** Queues an own entry: durable in one batch with the history before anybody hears of it. */
