@@ -6,6 +6,9 @@ import type { Conversations } from "./conversations.js";
 import { Lru } from "./lru.js";
 import type { Directory, LogStore } from "./ports.js";
 
+/** Tells the other nodes of the relay, where there are any. */
+export type TellUsers = (users: readonly UserId[]) => void;
+
 /** Who may see whom: people who talk to each other and have not blocked each other. */
 export class Acquaintances {
   readonly #logs: LogStore;
@@ -14,11 +17,14 @@ export class Acquaintances {
   readonly #crypto: Crypto;
   readonly #groups: Remembered<ReadonlySet<ConversationId>>;
   readonly #blocked: Remembered<ReadonlySet<UserId>>;
+  readonly #tell: TellUsers | null;
 
   constructor(
     ports: { logs: LogStore; directory: Directory; crypto: Crypto },
     conversations: Conversations,
+    tell: TellUsers | null,
   ) {
+    this.#tell = tell;
     this.#logs = ports.logs;
     this.#directory = ports.directory;
     this.#crypto = ports.crypto;
@@ -31,12 +37,12 @@ export class Acquaintances {
   async acquainted(a: UserId, b: UserId): Promise<boolean> {
     if (a === b) return true;
     const direct = directConversationId(a, b, this.#crypto.sha256);
-    if ((await this.#conversations.find(direct))?.kind === "direct") return true;
+    if ((await this.#conversations.look(direct))?.kind === "direct") return true;
     const [ofA, ofB] = await Promise.all([this.#groups.of(a), this.#groups.of(b)]);
     const [fewer, more] = ofA.size < ofB.size ? [ofA, ofB] : [ofB, ofA];
     for (const id of fewer) {
       if (!more.has(id)) continue;
-      const group = await this.#conversations.find(id);
+      const group = await this.#conversations.look(id);
       if (group && group.members.length <= MESH_MEMBERS) return true;
     }
     return false;
@@ -54,10 +60,26 @@ export class Acquaintances {
 
   blocksChanged(user: UserId): void {
     this.#blocked.forget(user);
+    this.#tell?.([user]);
   }
 
-  groupsChanged(users: Iterable<UserId>): void {
+  groupsChanged(users: readonly UserId[]): void {
     for (const user of users) this.#groups.forget(user);
+    this.#tell?.(users);
+  }
+
+  /** Another node has told it: of these users, all is asked for anew. */
+  forget(users: readonly UserId[]): void {
+    for (const user of users) {
+      this.#blocked.forget(user);
+      this.#groups.forget(user);
+    }
+  }
+
+  /** Nodes have come or gone: what they told may be missing. */
+  forgetAll(): void {
+    this.#blocked.forgetAll();
+    this.#groups.forgetAll();
   }
 }
 
@@ -84,6 +106,11 @@ class Remembered<V> {
     } finally {
       if (this.#reading.get(user) === reading) this.#reading.delete(user);
     }
+  }
+
+  forgetAll(): void {
+    this.#known.clear();
+    this.#reading.clear();
   }
 
   forget(user: UserId): void {

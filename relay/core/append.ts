@@ -174,20 +174,15 @@ export class AppendJob implements WriteJob {
   committed(_stage: Stage, firstStamp: number): void {
     this.#answer();
     const { connections } = this.#context;
-    const heldBy = new Set(this.#frame.heldBy);
+    const { heldBy } = this.#frame;
     pages([...this.#added.values()]).forEach((page, i) => {
       const stamp = firstStamp + this.#firstEvent + i;
       const { conversationId } = this;
       const entries: RelayFrame = { type: "entries", stamp, conversationId, entries: page };
       const placed: RelayFrame = { type: "placed", stamp, conversationId, placements: page };
-      connections.pushEach(
-        this.#audience,
-        ({ deviceId }) =>
-          heldBy.has(deviceId) || page.every((entry) => entry.deviceId === deviceId)
-            ? placed
-            : entries,
-        this.#peer,
-      );
+      const [author, ...others] = new Set(page.map(({ deviceId }) => deviceId));
+      const devices = new Set(others.length === 0 && author ? [...heldBy, author] : heldBy);
+      connections.push(this.#audience, entries, this.#peer, { devices, frame: placed });
     });
   }
 

@@ -40,6 +40,11 @@ export class AttentionBoard {
     this.#tell(peer.userId, this.#connections.devicesOf(peer.userId));
   }
 
+  /** The connection is of no concern here any more, and nobody is told. */
+  forget(peer: Peer): void {
+    this.#told.delete(peer);
+  }
+
   #tellTogether(user: UserId): void {
     const devices = this.#connections.devicesOf(user);
     if (devices.length > 1) this.#tell(user, devices);

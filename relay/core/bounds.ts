@@ -1,4 +1,5 @@
 /** Every bound inside the relay, with its unit and the reason for its size. */
+import { MAX_MEMBERS } from "../../shared/limits.js";
 
 /** Frames of one connection that wait for their turn; at the bound its socket is not read further. */
 export const MAX_WAITING_FRAMES = 256;
@@ -96,3 +97,21 @@ export const SWEEP_LOGS = 500;
 
 /** Entries of one log that are forgotten in one look. */
 export const TRIM_ENTRIES = 500;
+
+/** Users in one message of a fan-out: all who were members of a group and all who are. */
+export const MAX_AUDIENCE = 2 * MAX_MEMBERS;
+
+/** Requests of one node to others that have no answer yet; beyond, clients are told `overloaded`. */
+export const MAX_ASKED = 65_536;
+
+/** Milliseconds that another node has to answer: longer than a group commit on a busy disk. */
+export const ANSWER_MS = 10_000;
+
+/** Milliseconds until a node is asked again that gave no answer, and what a client is told to wait. */
+export const ASK_AGAIN_MS = 1_000;
+
+/** Milliseconds between two looks into the inbox of a connected user, for what the bus has lost. */
+export const LOOK_MS = 30_000;
+
+/** Milliseconds within which all have looked after a node has come or gone: spread, not all at once. */
+export const LOOK_SOON_MS = 2_000;

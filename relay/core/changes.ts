@@ -20,7 +20,7 @@ export async function changesFor(
   let upTo = found.length > 0 ? after : Math.min(after, await logs.newestStamp(user));
   let members = 0;
   for (const { stamp, conversationId } of found.slice(0, wanted)) {
-    const conversation = await conversations.find(conversationId);
+    const conversation = await conversations.look(conversationId);
     if (conversation) {
       members += conversation.has(user) ? conversation.members.length : 0;
       if (members > MAX_PAGE_MEMBERS && states.length > 0) {

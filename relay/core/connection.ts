@@ -11,36 +11,31 @@ import {
 import type { Timer } from "../../shared/runtime.js";
 import { HANDSHAKE_MS, HARD_BUFFER_BYTES, PAIRING_MS } from "./bounds.js";
 import type { RelayConfig } from "./config.js";
-import type { Connections, Peer } from "./connections.js";
+import type { Address, Peer } from "./connections.js";
+import { errorFrame, presentable } from "./failures.js";
 import { Handshake, mayRegisterAgain, type Proven } from "./handshake.js";
 import { Inbound } from "./inbound.js";
-import type { Applicant } from "./pairing.js";
+import type { Applicant, PairingBoard } from "./pairing.js";
 import type { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, Device, RelayPorts } from "./ports.js";
-import { answer, type Request, type RequestContext } from "./requests.js";
+import type { Request } from "./requests.js";
 import type { WriteHealth } from "./write-health.js";
 
 /** What a connection needs of the relay that it belongs to. */
 export interface ConnectionContext {
   readonly ports: RelayPorts;
   readonly config: RelayConfig;
-  readonly requests: RequestContext;
-  readonly connections: Connections;
   readonly people: People;
   readonly health: WriteHealth;
+  /** Of this node. */
+  readonly node: string;
+  /** Where a new device asks to be added. */
+  readonly applications: Pick<PairingBoard, "ask" | "leave">;
+  /** A frame, or one that is encoded already. */
+  answer(connection: Connection, frame: Request): Promise<RelayFrame | Uint8Array | null>;
   proven(connection: Connection, registered: boolean): void;
   ended(connection: Connection): void;
 }
-
-/** Errors of reading the store, whose codes would tell a client about its own profile. */
-const OWN_AFFAIRS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "profile_corrupt",
-  "profile_newer",
-  "profile_in_use",
-  "disk_full",
-  "closed",
-  "internal",
-]);
 
 const OPENING: ReadonlySet<Request["type"]> = new Set<Request["type"]>([
   "openConversation",
@@ -48,11 +43,9 @@ const OPENING: ReadonlySet<Request["type"]> = new Set<Request["type"]>([
   "join",
 ]);
 
-/** Characters of an error's message, which as UTF-8 fit the frame. */
-const MAX_MESSAGE = 256;
-
 /** One client's connection: handshake, then requests, heartbeats both ways, then the end. */
 export class Connection implements Peer {
+  readonly address: Address;
   readonly #wire: ClientWire;
   readonly #limits: ConnectionLimits;
   readonly #context: ConnectionContext;
@@ -65,8 +58,14 @@ export class Connection implements Peer {
   #lastHeard: number;
   #pings = 0;
 
-  constructor(wire: ClientWire, limits: ConnectionLimits, context: ConnectionContext) {
-    const { ports, config, people, health } = context;
+  constructor(
+    wire: ClientWire,
+    limits: ConnectionLimits,
+    context: ConnectionContext,
+    number: number,
+  ) {
+    const { ports, config, people, health, node } = context;
+    this.address = { node, connection: number };
     this.#wire = wire;
     this.#limits = limits;
     this.#context = context;
@@ -135,8 +134,12 @@ export class Connection implements Peer {
     this.#ended = true;
     this.#timer.cancel();
     this.#inbound.stop();
-    if (this.#applicant) this.#context.requests.pairings.leave(this.#applicant);
+    if (this.#applicant) this.#context.applications.leave(this.#applicant);
     this.#context.ended(this);
+  }
+
+  get open(): boolean {
+    return !this.#ended;
   }
 
   get isProven(): boolean {
@@ -192,7 +195,7 @@ export class Connection implements Peer {
           throw new DovetailError("not_authenticated", "The handshake is not over.");
       }
     } catch (thrown) {
-      const error = this.#presentable(thrown);
+      const error = presentable(thrown, this.#context.ports.log);
       if (frame.type === "register" && mayRegisterAgain.has(error.code)) this.#tell(null, error);
       else this.#refuse(error, closeCodeOf(error.code));
     }
@@ -201,14 +204,14 @@ export class Connection implements Peer {
   /** Waits for a device of the account to add this one, as long as the place may be open. */
   async #link(frame: Extract<ClientFrame, { type: "link" }>): Promise<Proven> {
     this.#handshake.checkLink(frame);
-    const { people, requests, ports } = this.#context;
+    const { people, applications, ports } = this.#context;
     this.#timer.cancel();
     this.#timer = ports.clock.after(PAIRING_MS, () => {
       this.#refuse(new DovetailError("pairing_unknown"), CloseCode.refused);
     });
     const device = await new Promise<Device>((added, refused) => {
       this.#applicant = { ...frame, added, refused };
-      requests.pairings.ask(frame.place, this.#applicant);
+      applications.ask(frame.place, this.#applicant);
     });
     const person = await people.user(device.userId);
     if (!person) throw new DovetailError("unknown_device");
@@ -243,19 +246,13 @@ export class Connection implements Peer {
         this.#context.ports.metrics.count("rateLimited");
         throw new DovetailError("rate_limited", undefined, { retryAfterMs });
       }
-      const reply = await answer(this.#context.requests, this, frame);
-      if (reply) this.#reply(reply);
+      const reply = await this.#context.answer(this, frame);
+      if (reply instanceof Uint8Array) this.send(reply);
+      else if (reply) this.#reply(reply);
     } catch (thrown) {
       // Without a request there is nobody to tell.
-      if (requestId !== null) this.#tell(requestId, this.#presentable(thrown));
+      if (requestId !== null) this.#tell(requestId, presentable(thrown, this.#context.ports.log));
     }
-  }
-
-  #presentable(thrown: unknown): DovetailError {
-    const error = DovetailError.from(thrown);
-    if (!OWN_AFFAIRS.has(error.code)) return error;
-    this.#context.ports.log.error("request.failed", { error });
-    return new DovetailError("internal", "The relay failed to handle the request.");
   }
 
   #reply(frame: RelayFrame): void {
@@ -264,14 +261,7 @@ export class Connection implements Peer {
 
   #tell(requestId: number | null, error: DovetailError): void {
     this.#context.ports.metrics.failed(error.code);
-    this.#reply({
-      type: "error",
-      requestId,
-      code: error.code,
-      message: error.message.slice(0, MAX_MESSAGE),
-      retryAfterMs: error.retryAfterMs === undefined ? null : Math.ceil(error.retryAfterMs),
-      expected: error.expected ?? null,
-    });
+    this.#reply(errorFrame(requestId, error));
   }
 
   #refuse(error: DovetailError, closeCode: number): void {

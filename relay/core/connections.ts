@@ -2,10 +2,19 @@ import type { DeviceId, UserId } from "../../shared/ids.js";
 import { type RelayFrame, relayFrames } from "../../shared/protocol.js";
 import type { Metrics } from "./ports.js";
 
+/** Names a connection among all of all nodes. */
+export interface Address {
+  readonly node: string;
+  readonly connection: number;
+}
+
 /** A connection that has proved which device it is. */
 export interface Peer {
   readonly userId: UserId;
   readonly deviceId: DeviceId;
+  readonly address: Address;
+  /** False once it has ended. */
+  readonly open: boolean;
   send(frame: Uint8Array): void;
   /** The same device has connected anew: this connection ends. */
   replaced(): void;
@@ -13,13 +22,46 @@ export interface Peer {
   removed(): void;
 }
 
+/** What certain devices are sent in place of what all others are. */
+export interface Instead<F> {
+  readonly devices: ReadonlySet<DeviceId>;
+  readonly frame: F;
+}
+
+/** The other nodes of the relay, as far as connections need them. */
+export interface Elsewhere {
+  /** Sends it to the nodes where these users' connections are known; gives the users of this one. */
+  push(
+    users: readonly UserId[],
+    frame: RelayFrame,
+    except: Address | undefined,
+    instead: Instead<RelayFrame> | undefined,
+  ): readonly UserId[];
+  /** As it may be pushed where pushes come from several nodes. */
+  pushable(frame: RelayFrame): RelayFrame;
+}
+
+type Encoded = () => Uint8Array;
+
+/** Encoded once for all, and not at all where nobody gets it. */
+function once(frame: RelayFrame): Encoded {
+  let bytes: Uint8Array | undefined;
+  return () => {
+    bytes ??= relayFrames.encode(frame);
+    return bytes;
+  };
+}
+
 /** Who is connected: a hash table from users to their devices' connections, one per device. */
 export class Connections {
   readonly #users = new Map<UserId, Map<DeviceId, Peer>>();
   readonly #metrics: Metrics;
+  readonly #elsewhere: Elsewhere | null;
 
-  constructor(metrics: Metrics) {
+  /** Without other nodes, `elsewhere` is null. */
+  constructor(metrics: Metrics, elsewhere: Elsewhere | null) {
     this.#metrics = metrics;
+    this.#elsewhere = elsewhere;
   }
 
   /** Gives the connection that the device had until now. */
@@ -55,26 +97,52 @@ export class Connections {
     return this.#users.get(user)?.get(device);
   }
 
-  /** To all connected devices of these users but one connection; encoded once. */
-  push(users: readonly UserId[], frame: RelayFrame, except?: Peer): void {
-    this.pushEach(users, () => frame, except);
+  /** To all connected devices of these users but one connection. */
+  push(
+    users: readonly UserId[],
+    frame: RelayFrame,
+    except?: Peer,
+    instead?: Instead<RelayFrame>,
+  ): void {
+    const elsewhere = this.#elsewhere;
+    if (!elsewhere) {
+      const short = instead && { devices: instead.devices, frame: once(instead.frame) };
+      this.#spread(users, once(frame), except?.address, short);
+      return;
+    }
+    const pushed = elsewhere.pushable(frame);
+    const short = instead && { ...instead, frame: elsewhere.pushable(instead.frame) };
+    const here = elsewhere.push(users, pushed, except?.address, short);
+    const shortHere = short && { devices: short.devices, frame: once(short.frame) };
+    this.#spread(here, once(pushed), except?.address, shortHere);
   }
 
-  /** As {@link push}, where devices get different frames; each distinct frame is encoded once. */
-  pushEach(users: readonly UserId[], frameFor: (peer: Peer) => RelayFrame, except?: Peer): void {
-    const encoded = new Map<RelayFrame, Uint8Array>();
+  /** What another node pushes to users whose connections are known here. */
+  pushEncoded(
+    users: readonly UserId[],
+    frame: Uint8Array,
+    except: Address | undefined,
+    instead: Instead<Uint8Array> | undefined,
+  ): void {
+    const short = instead && { devices: instead.devices, frame: () => instead.frame };
+    this.#spread(users, () => frame, except, short);
+  }
+
+  #spread(
+    users: readonly UserId[],
+    frame: Encoded,
+    except: Address | undefined,
+    instead: Instead<Encoded> | undefined,
+  ): void {
     for (const user of users) {
       for (const peer of this.of(user)) {
-        if (peer === except) continue;
-        const frame = frameFor(peer);
-        let bytes = encoded.get(frame);
-        if (!bytes) {
-          bytes = relayFrames.encode(frame);
-          encoded.set(frame, bytes);
-        }
-        peer.send(bytes);
+        if (except && isAt(peer, except)) continue;
+        peer.send(instead?.devices.has(peer.deviceId) ? instead.frame() : frame());
         this.#metrics.count("fanOut");
       }
     }
   }
 }
+
+const isAt = ({ address }: Peer, { node, connection }: Address): boolean =>
+  address.connection === connection && address.node === node;

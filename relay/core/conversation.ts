@@ -13,6 +13,8 @@ export class Conversation {
   readonly kind: ConversationKind;
   /** Set where the store may know better: whoever holds it fetches it anew before writing. */
   stale = false;
+  /** Ends when the commit does that changes it; null where none is under way. */
+  writing: Promise<void> | null = null;
   #head: number;
   #first: number;
   #group: Group;

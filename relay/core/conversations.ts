@@ -18,8 +18,11 @@ export class Conversations {
   readonly #clock: Clock;
   readonly #cache = new Lru<ConversationId, Conversation>(MAX_CACHED_CONVERSATIONS);
   readonly #loading = new Map<ConversationId, Promise<Conversation | null>>();
+  readonly #shared: boolean;
 
-  constructor(store: LogStore, people: People, clock: Clock) {
+  /** `shared` where other nodes write to the store. */
+  constructor(store: LogStore, people: People, clock: Clock, shared: boolean) {
+    this.#shared = shared;
     this.#store = store;
     this.#people = people;
     this.#clock = clock;
@@ -27,12 +30,52 @@ export class Conversations {
 
   async find(id: ConversationId): Promise<Conversation | null> {
     const cached = this.#cache.get(id);
-    if (cached && !cached.stale) return cached;
+    if (cached && !cached.stale) {
+      if (!this.#shared || (await this.#isCurrent(cached))) return cached;
+      this.invalidate(cached);
+    }
     const running = this.#loading.get(id);
     if (running) return running;
-    const loading = this.#load(id).finally(() => this.#loading.delete(id));
+    const loading: Promise<Conversation | null> = this.#load(
+      id,
+      () => this.#loading.get(id) === loading,
+    ).finally(() => {
+      if (this.#loading.get(id) === loading) this.#loading.delete(id);
+    });
     this.#loading.set(id, loading);
     return loading;
+  }
+
+  /**
+   * Another node may believe that it owns the log, and write to it. That refuses this one's writes, but
+   * what it reads out or refuses itself has to be true as well. Members change by entries, so a log
+   * that ends where it did has the same.
+   */
+  async #isCurrent(conversation: Conversation): Promise<boolean> {
+    const { id, head } = conversation;
+    const [next] = await this.#store.entries(id, head + 1, 1);
+    if (next) {
+      // It may be what this node is writing itself; and what was written on a condition was current.
+      await conversation.writing;
+      if (conversation.head === head) return false;
+    }
+    return !conversation.stale;
+  }
+
+  /**
+   * As it is in the store, to read only. Another node may have moved cursors, of which the log's end says
+   * nothing: what takes a client on in its inbox must have them.
+   */
+  async look(id: ConversationId): Promise<Conversation | null> {
+    if (!this.#shared) return this.find(id);
+    const stored = await this.#store.conversation(id);
+    return stored && new Conversation(id, stored);
+  }
+
+  /** Other nodes own other conversations now, and may have written to any. */
+  forgetAll(): void {
+    this.#cache.clear();
+    this.#loading.clear();
   }
 
   /** @throws DovetailError `not_found` or `not_a_member`. */
@@ -166,14 +209,15 @@ export class Conversations {
     return new Map(people.filter((person) => person !== null).map((each) => [each.userId, each]));
   }
 
-  async #load(id: ConversationId): Promise<Conversation | null> {
+  /** `wanted` is false where all was forgotten since it was asked for. */
+  async #load(id: ConversationId, wanted: () => boolean): Promise<Conversation | null> {
     const stored = await this.#store.conversation(id);
     if (!stored) return null;
     // Meanwhile it may have been committed to and adopted, and that is newer.
     const adopted = this.#cache.get(id);
     if (adopted && !adopted.stale) return adopted;
     const conversation = new Conversation(id, stored);
-    this.#cache.set(id, conversation);
+    if (wanted()) this.#cache.set(id, conversation);
     return conversation;
   }
 }

@@ -121,7 +121,12 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     this.#running = true;
-    for (let plan = this.#plan(); plan.writes > 0; plan = this.#plan()) await this.#commit(plan);
+    for (let plan = this.#plan(); plan.writes > 0; plan = this.#plan()) {
+      const writing = this.#commit(plan);
+      for (const { conversation } of plan.stages.keys()) conversation.writing = writing;
+      await writing;
+      for (const { conversation } of plan.stages.keys()) conversation.writing = null;
+    }
     this.#running = false;
   }
 

@@ -85,7 +85,7 @@ export class Handshake {
 
   async authenticate({ deviceId, signature }: Frame<"authenticate">): Promise<Proven> {
     const nonce = this.#challenged();
-    const device = await this.#people.device(deviceId);
+    const device = await this.#people.currentDevice(deviceId);
     if (!device) throw new DovetailError("unknown_device");
     if (device.removed) throw new DovetailError("device_removed");
     const signed = authenticationBytes(this.#config.name, nonce, deviceId);

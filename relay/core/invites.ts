@@ -68,7 +68,7 @@ export async function revokeInvite(
   { requestId, conversationId, code }: Frame<"revokeInvite">,
 ): Promise<RelayFrame> {
   await groupToAddTo(context, conversationId, peer.userId);
-  const invite = CODE.test(code) ? await context.invites.find(code) : null;
+  const invite = await findInvite(context.invites, code);
   if (invite?.conversationId === conversationId) {
     await context.health.write(() => context.invites.remove(conversationId, code));
   }
@@ -129,6 +129,12 @@ export async function join(
   return opened(await conversations.state(there, peer.userId));
 }
 
+/** Null also for what cannot be a code. */
+export const findInvite = async (
+  invites: InviteStore,
+  code: string,
+): Promise<StoredInvite | null> => (CODE.test(code) ? invites.find(code) : null);
+
 const isAlive = ({ expiresAt, maxUses, uses }: StoredInvite, now: number): boolean =>
   (expiresAt === null || now < expiresAt) && (maxUses === null || uses < maxUses);
 
@@ -138,7 +144,7 @@ async function invited(
   user: UserId,
   code: string,
 ): Promise<{ invite: StoredInvite; conversation: Conversation }> {
-  const invite = CODE.test(code) ? await invites.find(code) : null;
+  const invite = await findInvite(invites, code);
   const conversation = invite && (await conversations.find(invite.conversationId));
   const usable =
     conversation &&

@@ -4,14 +4,19 @@ import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import { Lru } from "./lru.js";
 import type { Device, Directory } from "./ports.js";
 
+/** Tells the other nodes of the relay, where there are any. */
+type TellRemoved = (id: DeviceId) => void;
+
 /** Users and devices, those in use kept in memory: all that ever changes is that a device is removed. */
 export class People {
   readonly #directory: Directory;
   readonly #users = new Lru<UserId, Person>(MAX_CACHED_PEOPLE);
   readonly #devices = new Lru<DeviceId, Device>(MAX_CACHED_PEOPLE);
+  readonly #tell: TellRemoved | null;
 
-  constructor(directory: Directory) {
+  constructor(directory: Directory, tell: TellRemoved | null) {
     this.#directory = directory;
+    this.#tell = tell;
   }
 
   async user(id: UserId): Promise<Person | null> {
@@ -30,8 +35,20 @@ export class People {
     return device;
   }
 
+  /** As the store has it now: what other nodes do may be told late, or not at all. */
+  currentDevice(id: DeviceId): Promise<Device | null> {
+    if (this.#tell) this.forgetHere(id);
+    return this.device(id);
+  }
+
   /** What was known of the device is asked for anew. */
   forget(id: DeviceId): void {
+    this.forgetHere(id);
+    this.#tell?.(id);
+  }
+
+  /** Another node has told it. */
+  forgetHere(id: DeviceId): void {
     this.#devices.delete(id);
   }
 

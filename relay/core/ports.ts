@@ -4,6 +4,7 @@ import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import type { Group } from "../../shared/membership.js";
 import type { Invite, Person, SequencedEntry } from "../../shared/protocol.js";
 import type { Clock, Crypto, Log, Random } from "../../shared/runtime.js";
+import type { Bus } from "./cluster/bus.js";
 import type { Span } from "./spans.js";
 
 /** A client's connection, from accepting to closing. */
@@ -110,7 +111,9 @@ export interface LogStore {
   /**
    * Applies each change whose condition holds; one change of a conversation at the most. When it resolves they are durable, by one sync for all.
    * When it rejects nothing is known to be written. Each user's stamps grow from commit to commit and in
-   * the order of the changes; cursors never run back, whatever the change says.
+   * the order of the changes; cursors never run back, whatever the change says. A store that keeps logs
+   * and inboxes apart writes the log first, with whom the change concerns, and makes up for missing
+   * notes before it gives out that conversation.
    */
   commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]>;
   /**
@@ -247,4 +250,6 @@ export interface RelayPorts {
   readonly crypto: Crypto;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** To the other nodes of the relay; absent where it is one node. They share the store. */
+  readonly bus?: Bus | undefined;
 }

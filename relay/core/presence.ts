@@ -2,7 +2,7 @@ import type { DeviceId, UserId } from "../../shared/ids.js";
 import { MAX_DEVICES } from "../../shared/limits.js";
 import { type Presence, relayFrames } from "../../shared/protocol.js";
 import type { Clock, Log } from "../../shared/runtime.js";
-import type { Acquaintances } from "./acquaintances.js";
+import type { Acquaintances, TellUsers } from "./acquaintances.js";
 import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
 import { Lru } from "./lru.js";
@@ -15,6 +15,7 @@ export class PresenceBoard {
   readonly #connections: Connections;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #tellReconsider: TellUsers | null;
   readonly #watchers = new Map<UserId, Set<Peer>>();
   /** Whom each connection wants to follow, and whether it may. */
   readonly #watched = new Map<Peer, Map<UserId, boolean>>();
@@ -25,7 +26,9 @@ export class PresenceBoard {
     ports: { directory: Directory; clock: Clock; log: Log },
     acquaintances: Acquaintances,
     connections: Connections,
+    tellReconsider: TellUsers | null,
   ) {
+    this.#tellReconsider = tellReconsider;
     this.#directory = ports.directory;
     this.#clock = ports.clock;
     this.#log = ports.log;
@@ -54,9 +57,9 @@ export class PresenceBoard {
     const known = await Promise.all(
       users.map((user) => this.#acquaintances.sees(peer.userId, user)),
     );
-    this.#unwatch(peer);
+    this.unwatch(peer);
     // It may have gone while the store was asked, and nobody would end its watch then.
-    if (this.#connections.get(peer.userId, peer.deviceId) === peer) {
+    if (peer.open) {
       this.#watched.set(peer, new Map(users.map((user, i) => [user, known[i] === true])));
       for (const user of users) {
         const watchers = this.#watchers.get(user);
@@ -69,6 +72,12 @@ export class PresenceBoard {
 
   /** Looks again who of these may see whom, and tells those for whom it has changed. */
   reconsider(users: readonly UserId[]): void {
+    this.reconsiderHere(users);
+    this.#tellReconsider?.(users);
+  }
+
+  /** Of those who are watched here. */
+  reconsiderHere(users: readonly UserId[]): void {
     const concerned = new Set(users);
     for (const user of users) {
       for (const watcher of this.#watchers.get(user) ?? []) {
@@ -105,7 +114,7 @@ export class PresenceBoard {
 
   /** `last` where no newer connection of the device has taken its place. */
   left(peer: Peer, last: boolean): void {
-    this.#unwatch(peer);
+    this.unwatch(peer);
     if (!last) return;
     const { userId } = peer;
     const devices = this.#devicesOf(userId);
@@ -148,7 +157,8 @@ export class PresenceBoard {
     }
   }
 
-  #unwatch(peer: Peer): void {
+  /** The connection watches nobody any more. */
+  unwatch(peer: Peer): void {
     for (const user of this.#watched.get(peer)?.keys() ?? []) {
       const watchers = this.#watchers.get(user);
       watchers?.delete(peer);

@@ -2,16 +2,20 @@ import { DovetailError } from "../../shared/errors.js";
 import { CloseCode, relayFrames } from "../../shared/protocol.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
+import { Cluster } from "./cluster/cluster.js";
+import { Nodes } from "./cluster/nodes.js";
 import type { RelayConfig } from "./config.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { Connections } from "./connections.js";
 import { Conversations } from "./conversations.js";
-import { tellDevices } from "./devices.js";
+import { errorFrame } from "./failures.js";
 import { GroupCommit } from "./group-commit.js";
 import { PairingBoard } from "./pairing.js";
 import { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
 import { PresenceBoard } from "./presence.js";
+import { answer, type RequestContext } from "./requests.js";
+import { Seats } from "./seats.js";
 import { Sweeper } from "./sweeper.js";
 import { WriteHealth } from "./write-health.js";
 
@@ -25,6 +29,9 @@ export interface Session {
   closed(): void;
 }
 
+/** Placed on the ring as an id is: one node sweeps for all. */
+const SWEEPING = "sweeping";
+
 const UNLIMITED: ConnectionLimits = { registration: () => 0, request: () => 0 };
 
 /** A relay without sockets: what comes in by `connect` goes through the ports. */
@@ -32,24 +39,33 @@ export class Relay {
   readonly #ports: RelayPorts;
   readonly #commit: GroupCommit;
   readonly #presence: PresenceBoard;
-  readonly #attention: AttentionBoard;
-  readonly #pairings: PairingBoard;
+  readonly #seats: Seats;
+  /** The other nodes; null where there are none. */
+  readonly #cluster: Cluster | null;
   readonly #health: WriteHealth;
   readonly #sweeper: Sweeper;
-  readonly #connections: Connections;
   readonly #context: ConnectionContext;
   readonly #all = new Set<Connection>();
+  /** Connections that there have been. */
+  #connected = 0;
   #stopping = false;
 
   constructor(ports: RelayPorts, config: RelayConfig) {
     const { clock, crypto, metrics, log, store } = ports;
     const { logs, directory, invites } = store;
     this.#ports = ports;
-    const people = new People(directory);
-    const conversations = new Conversations(logs, people, clock);
-    const acquaintances = new Acquaintances({ logs, directory, crypto }, conversations);
-    const connections = new Connections(metrics);
-    this.#connections = connections;
+    const nodes = ports.bus ? new Nodes(ports.bus, ports) : null;
+    const people = new People(
+      directory,
+      nodes && ((deviceId) => nodes.tellAll({ type: "deviceChanged", deviceId })),
+    );
+    const conversations = new Conversations(logs, people, clock, nodes !== null);
+    const acquaintances = new Acquaintances(
+      { logs, directory, crypto },
+      conversations,
+      nodes && ((users) => nodes.tellAll({ type: "circles", users })),
+    );
+    const connections = new Connections(metrics, nodes);
     this.#health = new WriteHealth(logs, clock, log);
     this.#commit = new GroupCommit({ logs, metrics, clock, log }, conversations, this.#health);
     this.#sweeper = new Sweeper(
@@ -57,33 +73,46 @@ export class Relay {
       conversations,
       this.#health,
       config.retention ?? "forever",
+      () => !nodes || nodes.owner(SWEEPING) === nodes.node,
     );
-    this.#pairings = new PairingBoard(clock);
-    this.#presence = new PresenceBoard({ directory, clock, log }, acquaintances, connections);
-    this.#attention = new AttentionBoard(connections, clock);
+    this.#presence = new PresenceBoard(
+      { directory, clock, log },
+      acquaintances,
+      connections,
+      nodes && ((users) => nodes.tellAll({ type: "reconsider", users })),
+    );
+    const attention = new AttentionBoard(connections, clock);
+    const presence = this.#presence;
+    const pairings = new PairingBoard(clock);
+    this.#seats = new Seats({ connections, presence, attention, pairings });
+    const requests: RequestContext = {
+      people,
+      conversations,
+      connections,
+      acquaintances,
+      invites,
+      logs,
+      clock,
+      crypto,
+      metrics,
+      commit: this.#commit,
+      presence,
+      attention,
+      directory,
+      health: this.#health,
+      pairings,
+    };
+    this.#cluster = nodes && new Cluster(nodes, { ...ports, requests, seats: this.#seats });
+    const cluster = this.#cluster;
     this.#context = {
       ports,
       config,
       people,
-      connections,
       health: this.#health,
-      requests: {
-        people,
-        conversations,
-        connections,
-        acquaintances,
-        invites,
-        logs,
-        clock,
-        crypto,
-        metrics,
-        commit: this.#commit,
-        presence: this.#presence,
-        attention: this.#attention,
-        directory,
-        health: this.#health,
-        pairings: this.#pairings,
-      },
+      node: nodes?.node ?? "",
+      applications: cluster?.applications ?? pairings,
+      answer: (connection, frame) =>
+        cluster ? cluster.gateway.answer(connection, frame) : answer(requests, connection, frame),
       proven: (connection, registered) => this.#proven(connection, registered),
       ended: (connection) => this.#ended(connection),
     };
@@ -100,7 +129,7 @@ export class Relay {
       refuse(wire);
       return { receive: () => {}, receiveForeign: () => {}, closed: () => {} };
     }
-    const connection = new Connection(wire, limits, this.#context);
+    const connection = new Connection(wire, limits, this.#context, ++this.#connected);
     this.#all.add(connection);
     this.#ports.metrics.connections(this.#all.size);
     return connection;
@@ -115,25 +144,21 @@ export class Relay {
     await this.#presence.idle();
     await this.#sweeper.stop();
     this.#health.stop();
+    this.#cluster?.stop();
   }
 
   #proven(connection: Connection, registered: boolean): void {
-    this.#connections.add(connection)?.replaced();
-    this.#presence.arrived(connection);
-    this.#attention.arrived(connection);
-    tellDevices(this.#connections, connection);
+    if (this.#cluster) this.#cluster.gateway.arrived(connection);
+    else this.#seats.take(connection);
     if (registered) void this.#countUsers();
   }
 
   #ended(connection: Connection): void {
     this.#all.delete(connection);
     this.#ports.metrics.connections(this.#all.size);
-    if (connection.isProven) {
-      this.#pairings.close(connection);
-      this.#presence.left(connection, this.#connections.remove(connection));
-      this.#attention.left(connection);
-      tellDevices(this.#connections, connection);
-    }
+    if (!connection.isProven) return;
+    if (this.#cluster) this.#cluster.gateway.ended(connection);
+    else this.#seats.leave(connection);
   }
 
   async #countUsers(): Promise<void> {
@@ -146,16 +171,7 @@ export class Relay {
 }
 
 function refuse(wire: ClientWire): void {
-  const { code, message } = new DovetailError("shutting_down");
-  wire.send(
-    relayFrames.encode({
-      type: "error",
-      requestId: null,
-      code,
-      message,
-      retryAfterMs: null,
-      expected: null,
-    }),
-  );
-  wire.close(CloseCode.restart, code);
+  const error = new DovetailError("shutting_down");
+  wire.send(relayFrames.encode(errorFrame(null, error)));
+  wire.close(CloseCode.restart, error.code);
 }

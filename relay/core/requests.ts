@@ -41,6 +41,16 @@ export type Request = Exclude<
   { type: "hello" | "register" | "authenticate" | "link" | "ping" | "pong" }
 >;
 
+const BEFORE_WELCOME: ReadonlySet<ClientFrame["type"]> = new Set<ClientFrame["type"]>([
+  "hello",
+  "register",
+  "authenticate",
+  "link",
+]);
+
+export const isRequest = (frame: ClientFrame): frame is Request =>
+  frame.type !== "ping" && frame.type !== "pong" && !BEFORE_WELCOME.has(frame.type);
+
 /** The answer; null where there is none or where it was sent already. */
 export async function answer(
   context: RequestContext,

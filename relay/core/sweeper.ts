@@ -32,18 +32,22 @@ export class Sweeper {
   readonly #conversations: Conversations;
   readonly #health: WriteHealth;
   readonly #retention: Retention;
+  readonly #isOurs: () => boolean;
   /** The log after which the next look begins. */
   #after: ConversationId | null = null;
   #timer: Timer | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
 
+  /** `isOurs`: whether it is for this node to look, of those that share the store. */
   constructor(
     ports: SweeperPorts,
     conversations: Conversations,
     health: WriteHealth,
     retention: Retention,
+    isOurs: () => boolean,
   ) {
+    this.#isOurs = isOurs;
     this.#ports = ports;
     this.#conversations = conversations;
     this.#health = health;
@@ -68,7 +72,7 @@ export class Sweeper {
   async #look(): Promise<void> {
     let more = false;
     try {
-      if (this.#health.ok) {
+      if (this.#health.ok && this.#isOurs()) {
         const expired = await this.#eraseExpired();
         const trimmed = this.#retention === "forever" ? false : await this.#trimSome();
         more = expired || trimmed;

@@ -1,6 +1,7 @@
 /** A relay without sockets or disk, and clients of it that speak frames. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { WebSocket } from "ws";
+import type { Bus } from "../../relay/core/cluster/bus.js";
 import type { RelayConfig } from "../../relay/core/config.js";
 import type { ClientWire, Metrics } from "../../relay/core/ports.js";
 import { Relay, type Session } from "../../relay/core/relay.js";
@@ -103,8 +104,8 @@ export class World {
     return new World(kv, await KvRelayStore.open(kv, "relay-test"), config);
   }
 
-  /** One more that believes it owns the same logs. */
-  anotherRelay(config: Partial<RelayConfig> = {}): Relay {
+  /** One more: on a bus a node of the same relay, and without one it believes it owns the same logs. */
+  anotherRelay(config: Partial<RelayConfig> = {}, bus?: Bus): Relay {
     const metrics: Metrics = {
       count: (name, by = 1) => this.counts.set(name, (this.counts.get(name) ?? 0) + by),
       failed() {},
@@ -114,7 +115,7 @@ export class World {
     };
     const { store, clock } = this;
     return new Relay(
-      { store, clock, metrics, log: silent, random: nodeRandom, crypto: nodeCrypto },
+      { store, clock, metrics, log: silent, random: nodeRandom, crypto: nodeCrypto, bus },
       { name: "relay-test", heartbeatMs: 15_000, iceServers: [], invites: new Map(), ...config },
     );
   }

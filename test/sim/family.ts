@@ -2,6 +2,9 @@ import type { WorldOptions } from "./world.js";
 
 const HANDLES = ["alice", "bob", "carol"];
 
+/** Worlds from this seed on have a relay of several nodes. */
+export const CLUSTER_SEEDS = 10_000_000;
+
 /** Which people a seed brings together: its world is the same wherever it is played. */
 export const familyOf = (seed: number): WorldOptions => ({
   seed,
@@ -10,4 +13,5 @@ export const familyOf = (seed: number): WorldOptions => ({
   // In some the first words are exchanged among the faults, too.
   acquainted: seed % 4 !== 0,
   severalDevices: seed % 5 < 2,
+  relayNodes: seed < CLUSTER_SEEDS ? 1 : 3,
 });

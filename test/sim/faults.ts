@@ -1,6 +1,7 @@
 /** What goes wrong in the world, and how often. */
 import type { Device, Machine } from "./machine.js";
 import type { Path } from "./network.js";
+import { strikeNode } from "./relay-nodes.js";
 import type { Prng } from "./virtual-time.js";
 import type { World } from "./world.js";
 
@@ -110,6 +111,9 @@ const FAULTS: readonly Fault[] = [
 /** Without it, a world that is much longer than its faults would soon stand still. */
 const RECOVERY_PERCENT = 7;
 
+/** Of the faults of a relay of several nodes, how many of a hundred are of one of them. */
+const NODE_PERCENT = 40;
+
 export async function strike(
   world: World,
   random: Prng,
@@ -119,6 +123,11 @@ export async function strike(
   if (random.chance(RECOVERY_PERCENT / 100)) {
     world.startRelay();
     world.start(device);
+    return;
+  }
+  if (world.relayNodes > 1 && world.nodes && random.chance(NODE_PERCENT / 100)) {
+    const kind = strikeNode(world.nodes, world.relayNodes, random);
+    struck.set(kind, (struck.get(kind) ?? 0) + 1);
     return;
   }
   let dice = random.between(1, 100 - RECOVERY_PERCENT);

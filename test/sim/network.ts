@@ -68,8 +68,8 @@ const pair = (a: string, b: string): string => (a < b ? `${a} ${b}` : `${b} ${a}
 export class Network {
   readonly time: VirtualTime;
   readonly random: Prng;
-  /** What listens at the relay's address. */
-  relay: { readonly life: Life; readonly core: Relay } | null = null;
+  /** What listens at the relay's address: whoever dials comes to any of them. */
+  relays: readonly { readonly life: Life; readonly core: Relay }[] = [];
   /** Messages that went over direct channels, to know that they were used at all. */
   directMessages = 0;
   readonly #relayPaths = new Map<string, Path>();
@@ -121,7 +121,7 @@ export class Network {
     const path = () => this.#relayPaths.get(device) ?? "up";
     return {
       dial: (_url, events) => {
-        const { relay } = this;
+        const relay = this.relays.length > 1 ? this.random.pick(this.relays) : this.relays[0];
         let state: "dialling" | "open" | "closed" = "dialling";
         let session: Session | null = null;
         const line = new Line(this, path);

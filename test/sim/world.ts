@@ -1,5 +1,6 @@
 /** A relay and people with devices, in one process, from one seed. */
 import { Client } from "../../electron/client/index.js";
+import type { Bus } from "../../relay/core/cluster/bus.js";
 import { Relay } from "../../relay/core/relay.js";
 import { KvRelayStore } from "../../relay/store/kv-relay-store.js";
 import type {
@@ -21,8 +22,9 @@ import type { Log } from "../../shared/runtime.js";
 import { fakeCrypto } from "./fake-crypto.js";
 import { Device, Machine, type Sent } from "./machine.js";
 import { Memory } from "./memory.js";
-import { Network } from "./network.js";
+import { type Life, Network } from "./network.js";
 import { brief } from "./promises.js";
+import { RelayNodes } from "./relay-nodes.js";
 import { Prng, VirtualTime } from "./virtual-time.js";
 
 /** Lines of the trace that a violation carries; more of them by `TRACE_LINES=…` beside the seed. */
@@ -44,6 +46,8 @@ export interface WorldOptions {
   readonly acquainted?: boolean;
   /** Whether people link further devices, and remove some. */
   readonly severalDevices?: boolean;
+  /** Of the relay, on one store (default: 1). */
+  readonly relayNodes?: number;
   /** Whether nobody will ask for the trace: it is had by playing the seed again. */
   readonly silent?: boolean;
   /** Is given every line of the trace. */
@@ -82,12 +86,15 @@ export class World {
   readonly #users = new Map<string, UserId>();
   readonly #machines = new Map<string, number>();
   readonly #sabotage: NonNullable<WorldOptions["sabotage"]>;
-  #relayCore: Relay | null = null;
+  /** Of the relay that runs; null where none does. */
+  nodes: RelayNodes | null = null;
+  readonly relayNodes: number;
   #relayStore: KeyValue | null = null;
 
   private constructor(options: WorldOptions) {
     const { seed, handles, sabotage, severalDevices, traced } = options;
     this.seed = seed;
+    this.relayNodes = options.relayNodes ?? 1;
     this.#silent = options.silent ?? false;
     this.#traced = traced;
     this.random = new Prng(seed);
@@ -291,32 +298,42 @@ export class World {
     KvRelayStore.open(kv, "relay").then(
       (store) => {
         if (!life.alive) return;
-        const core = new Relay(
-          {
-            store,
-            clock: this.relay.clock.during(life),
-            random: this.random,
-            crypto: fakeCrypto,
-            log: this.#log("relay"),
-            metrics: {
-              count() {},
-              failed: (code) => this.note(`relay answers ${code}`),
-              connections() {},
-              users() {},
-              committed: (entries) => this.note(`relay commits ${entries}`),
-            },
-          },
-          { name: store.name, heartbeatMs: 5_000, iceServers: [], invites: new Map() },
-        );
-        this.#relayCore = core;
         this.#relayStore = kv;
-        this.network.relay = { life, core };
+        this.nodes = new RelayNodes(this.relayNodes, {
+          time: this.time,
+          random: this.random,
+          network: this.network,
+          note: (line) => this.note(line),
+          begin: (own, bus) => this.#beginNode(store, own, bus),
+        });
+        this.nodes.startAll();
       },
       // On a full disk: whoever operates it starts it again.
       (error: unknown) => {
         this.note(`relay does not start: ${DovetailError.from(error).code}`);
         this.killRelay();
       },
+    );
+  }
+
+  #beginNode(store: KvRelayStore, life: Life, bus: Bus | undefined): Relay {
+    return new Relay(
+      {
+        store,
+        clock: this.relay.clock.during(life),
+        random: this.random,
+        crypto: fakeCrypto,
+        log: this.#log("relay"),
+        metrics: {
+          count() {},
+          failed: (code) => this.note(`relay answers ${code}`),
+          connections() {},
+          users() {},
+          committed: (entries) => this.note(`relay commits ${entries}`),
+        },
+        bus,
+      },
+      { name: store.name, heartbeatMs: 5_000, iceServers: [], invites: new Map() },
     );
   }
 
@@ -338,12 +355,12 @@ export class World {
 
   /** As on SIGTERM. */
   async stopRelay(): Promise<void> {
-    const core = this.#relayCore;
+    const { nodes } = this;
     const store = this.#relayStore;
     const { life } = this.relay;
-    if (!life.alive || !core || !store) return;
+    if (!life.alive || !nodes || !store) return;
     this.note("relay is stopped");
-    await core.stop();
+    await nodes.stopAll();
     if (!life.alive) return;
     await store.close();
     this.#endRelay();
@@ -351,10 +368,9 @@ export class World {
 
   #endRelay(): void {
     this.relay.life.alive = false;
-    this.#relayCore = null;
+    this.nodes?.killAll();
+    this.nodes = null;
     this.#relayStore = null;
-    this.network.relay = null;
-    this.network.ended(this.relay.life);
   }
 
   start(device: Device): void {
@@ -490,6 +506,8 @@ export class World {
       for (const b of all.slice(i + 1)) this.network.setDirectPath(a.name, b.name, "up");
     }
     this.startRelay();
+    this.nodes?.startAll();
+    this.nodes?.heal();
     for (const device of all) this.start(device);
     for (const leaving of this.devices.filter(({ standing }) => standing === "leaving")) {
       const other = this.devicesOf([leaving.handle]).find((each) => each !== leaving);

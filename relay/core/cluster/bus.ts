@@ -1,0 +1,22 @@
+import type { NodeId } from "./ring.js";
+
+export interface BusListener {
+  received(from: NodeId, message: Uint8Array): void;
+  /**
+   * All nodes that are there now, this one among them. One that is not told of any more is gone. A node
+   * that the others may have held for gone is told first that it is alone: they have forgotten it.
+   */
+  members(nodes: readonly NodeId[]): void;
+}
+
+/**
+ * Carries messages between the nodes of one relay: at most once, and from one node to another in the
+ * order in which they were sent. Whoever needs an answer asks again.
+ */
+export interface Bus {
+  readonly node: NodeId;
+  /** Called once, before anything is sent. */
+  listen(listener: BusListener): void;
+  /** To another node. Does not wait, and says nothing where it is gone. */
+  send(to: NodeId, message: Uint8Array): void;
+}

@@ -1,0 +1,49 @@
+import type { RelayPorts } from "../ports.js";
+import type { RequestContext } from "../requests.js";
+import type { Seats } from "../seats.js";
+import { Applications } from "./applications.js";
+import { ClusterGateway } from "./gateway.js";
+import type { NodeMessage } from "./messages.js";
+import type { Nodes, NodesListener } from "./nodes.js";
+import type { NodeId } from "./ring.js";
+import { ShardService } from "./shard.js";
+
+/** A node's part in a relay of several: its gateway asks other nodes' shards, and they ask its own. */
+export class Cluster implements NodesListener {
+  readonly gateway: ClusterGateway;
+  readonly applications: Applications;
+  readonly #nodes: Nodes;
+  readonly #shard: ShardService;
+  readonly #requests: RequestContext;
+
+  constructor(
+    nodes: Nodes,
+    parts: Omit<RelayPorts, "bus" | "store"> & {
+      readonly requests: RequestContext;
+      readonly seats: Seats;
+    },
+  ) {
+    this.#nodes = nodes;
+    this.#requests = parts.requests;
+    this.gateway = new ClusterGateway(nodes, parts);
+    this.applications = new Applications(nodes, parts.requests);
+    this.#shard = new ShardService(nodes, parts);
+    nodes.listen(this);
+  }
+
+  told(from: NodeId, message: NodeMessage): void {
+    if (!this.#shard.take(from, message)) this.gateway.take(message);
+  }
+
+  ringChanged(gone: readonly NodeId[]): void {
+    this.#requests.conversations.forgetAll();
+    this.#requests.acquaintances.forgetAll();
+    for (const node of gone) this.#shard.nodeGone(node);
+    this.gateway.ringChanged(gone);
+  }
+
+  stop(): void {
+    this.gateway.stop();
+    this.#nodes.stop();
+  }
+}

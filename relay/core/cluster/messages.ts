@@ -1,0 +1,72 @@
+/** What relay nodes say to each other. A node is one of the operator's own, and still nothing is believed unread. */
+import {
+  bool,
+  bytes,
+  deviceId,
+  fixed,
+  frameFamily,
+  list,
+  oneOf,
+  optional,
+  struct,
+  text,
+  uint,
+  userId,
+} from "../../../shared/codec.js";
+import { ID_BYTES } from "../../../shared/ids.js";
+import { MAX_FRAME_BYTES, MAX_HOLDERS, MAX_NAME_BYTES } from "../../../shared/limits.js";
+import { HASH_BYTES, PUBLIC_KEY_BYTES } from "../../../shared/protocol.js";
+import { MAX_AUDIENCE } from "../bounds.js";
+
+const connection = uint();
+const frame = bytes(MAX_FRAME_BYTES);
+const who = { connection, userId, deviceId };
+const users = list(userId, MAX_AUDIENCE);
+
+export const nodeMessages = frameFamily({
+  /** A client's frame, for the owner of what it is about. `lasting`: the connection is known from then on. Answer: `reply`. */
+  request: [1, { id: uint(), ...who, lasting: bool, frame }],
+  /** With the frame for the client, where there is one. */
+  reply: [2, { id: uint(), frame: optional(frame) }],
+  /** The user's shard learns of a connection. Answer: `reply`. */
+  arrived: [3, { id: uint(), ...who }],
+  /** The connection has ended. */
+  left: [4, { connection }],
+  /** The connection is another node's affair from now on. */
+  moved: [5, { connection }],
+  /** For one of the receiver's own connections. */
+  deliver: [6, { connection, frame }],
+  /** One of the receiver's own connections has to end. */
+  end: [7, { connection, reason: oneOf("replaced", "removed") }],
+  /** For the devices of users whose shard is the receiver's. */
+  push: [
+    8,
+    {
+      users,
+      frame,
+      except: optional(struct({ node: text(64), connection })),
+      instead: optional(struct({ devices: list(deviceId, MAX_HOLDERS + 1), frame })),
+    },
+  ],
+  /** Whom these users have blocked, or in which groups they are, has changed. */
+  circles: [9, { users }],
+  /** Who of these users sees whom has changed. */
+  reconsider: [10, { users }],
+  /** The device was removed. */
+  deviceChanged: [11, { deviceId }],
+  /** A new device asks at a pairing place. Answer: `reply`, once it is let in. */
+  apply: [
+    12,
+    {
+      id: uint(),
+      place: fixed(ID_BYTES),
+      publicKey: fixed(PUBLIC_KEY_BYTES),
+      deviceName: text(MAX_NAME_BYTES),
+      proof: fixed(HASH_BYTES),
+    },
+  ],
+  /** Who asked with that id has gone. */
+  withdraw: [13, { id: uint() }],
+});
+
+export type NodeMessage = ReturnType<typeof nodeMessages.decode>;

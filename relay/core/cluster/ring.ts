@@ -1,0 +1,54 @@
+/** Which node owns what: consistent hashing (Karger et al. 1997) of a fixed set of shards onto nodes. */
+import type { ConversationId, UserId } from "../../../shared/ids.js";
+
+declare const brand: unique symbol;
+/** One run of one relay node: 32 hexadecimal digits, new at every start. */
+export type NodeId = string & { readonly [brand]: "NodeId" };
+
+/** Never to be changed between nodes of one cluster: they would not agree on who owns what. */
+export const SHARDS = 1_024;
+
+/** Points that each node has on the ring; the share of one differs from another's by about a tenth. */
+const POINTS_PER_NODE = 128;
+
+/** FNV-1a, with MurmurHash3's finaliser because names that differ in the end alone would lie close. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}
+
+/** Hashed, though most ids are hashes: a client chooses a group's id. */
+export const shardOf = (id: ConversationId | UserId | string): number => hash(id) % SHARDS;
+
+/** Nodes that know the same nodes agree on every owner, in whatever order they learnt of them. */
+export class Ring {
+  readonly nodes: ReadonlySet<NodeId>;
+  readonly #owners: readonly NodeId[];
+
+  /** Of at least one node. */
+  constructor(nodes: Iterable<NodeId>) {
+    this.nodes = new Set(nodes);
+    const points = [...this.nodes]
+      .flatMap((node) =>
+        Array.from({ length: POINTS_PER_NODE }, (_, i) => ({ node, at: hash(`${node}.${i}`) })),
+      )
+      .sort((a, b) => a.at - b.at || (a.node < b.node ? -1 : 1));
+    if (points.length === 0) throw new RangeError("A ring has a node at the least.");
+    const places = Array.from({ length: SHARDS }, (_, shard) => hash(`shard.${shard}`));
+    this.#owners = places.map((place) => {
+      const next = points.find(({ at }) => at >= place) ?? points[0];
+      return (next as { node: NodeId }).node;
+    });
+  }
+
+  owner(id: ConversationId | UserId | string): NodeId {
+    return this.#owners[shardOf(id)] as NodeId;
+  }
+
+  ownerOfShard(shard: number): NodeId {
+    return this.#owners[shard] as NodeId;
+  }
+}

@@ -1,0 +1,139 @@
+/** The nodes of a relay on one store: each with its own life, on a bus that takes its time. */
+import type { Bus } from "../../relay/core/cluster/bus.js";
+import type { NodeId } from "../../relay/core/cluster/ring.js";
+import type { Relay } from "../../relay/core/relay.js";
+import { toHex } from "../../shared/bytes.js";
+import { MemoryBusHub } from "../relay/cluster/memory-bus.js";
+import type { Life, Network } from "./network.js";
+import type { Prng, VirtualTime } from "./virtual-time.js";
+
+/** Milliseconds until the others notice that a node is gone, at the most. */
+const NOTICE_MS = 3_000;
+
+interface Node {
+  readonly id: NodeId;
+  readonly life: Life;
+  readonly core: Relay;
+}
+
+interface Parts {
+  readonly time: VirtualTime;
+  readonly random: Prng;
+  readonly network: Network;
+  note(line: string): void;
+  /** A node that begins, on the store that all share. */
+  begin(life: Life, bus: Bus | undefined): Relay;
+}
+
+export class RelayNodes {
+  readonly #parts: Parts;
+  readonly #nodes: (Node | null)[];
+  readonly #hub: MemoryBusHub;
+  readonly #cut = new Set<NodeId>();
+
+  constructor(count: number, parts: Parts) {
+    this.#parts = parts;
+    const { time, random } = parts;
+    const arrivals = new Map<NodeId, number>();
+    this.#hub = new MemoryBusHub(
+      (deliver, to) => {
+        // Of one moment they stay in order.
+        const arrival = Math.max(arrivals.get(to) ?? 0, time.now + random.between(1, 20));
+        arrivals.set(to, arrival);
+        time.after(arrival - time.now, deliver);
+      },
+      (tell) => time.after(random.between(10, NOTICE_MS), tell),
+    );
+    this.#nodes = Array.from({ length: count }, () => null);
+  }
+
+  get isCluster(): boolean {
+    return this.#nodes.length > 1;
+  }
+
+  startAll(): void {
+    for (const which of this.#nodes.keys()) this.start(which);
+  }
+
+  start(which: number): void {
+    if (this.#nodes[which]) return;
+    const { random, network } = this.#parts;
+    const life = { alive: true };
+    const id = (this.isCluster ? toHex(random.bytes(16)) : "") as NodeId;
+    const bus = this.isCluster ? this.#hub.join(id) : undefined;
+    const core = this.#parts.begin(life, bus);
+    this.#nodes[which] = { id, life, core };
+    network.relays = this.#listening();
+    if (this.isCluster) this.#parts.note(`node ${which} starts`);
+  }
+
+  kill(which: number): void {
+    const node = this.#nodes[which];
+    if (!node) return;
+    if (this.isCluster) this.#parts.note(`node ${which} is killed`);
+    this.#end(which, node);
+  }
+
+  killAll(): void {
+    for (const which of this.#nodes.keys()) this.kill(which);
+  }
+
+  async stop(which: number): Promise<void> {
+    const node = this.#nodes[which];
+    if (!node) return;
+    this.#parts.note(`node ${which} is stopped`);
+    await node.core.stop();
+    if (this.#nodes[which] === node) this.#end(which, node);
+  }
+
+  stopAll(): Promise<unknown> {
+    return Promise.all(this.#nodes.map((node) => node?.core.stop()));
+  }
+
+  /** It and the others do not hear each other: for a while all believe that they own its shards. */
+  cut(which: number): void {
+    const node = this.#nodes[which];
+    if (!node) return;
+    this.#parts.note(`node ${which} is cut off`);
+    this.#cut.add(node.id);
+    this.#hub.cut(node.id);
+  }
+
+  heal(): void {
+    for (const id of this.#cut) this.#hub.heal(id);
+    this.#cut.clear();
+  }
+
+  #end(which: number, node: Node): void {
+    const { network } = this.#parts;
+    node.life.alive = false;
+    this.#nodes[which] = null;
+    this.#cut.delete(node.id);
+    this.#hub.kill(node.id);
+    network.relays = this.#listening();
+    network.ended(node.life);
+  }
+
+  #listening(): Node[] {
+    return this.#nodes.filter((node) => node !== null);
+  }
+}
+
+/** What goes wrong with nodes alone. */
+export function strikeNode(nodes: RelayNodes, count: number, random: Prng): string {
+  const which = random.between(0, count - 1);
+  const kind = random.pick([
+    "killed",
+    "started",
+    "cut off",
+    "cut off",
+    "healed",
+    "stopped",
+  ] as const);
+  if (kind === "killed") nodes.kill(which);
+  else if (kind === "started") nodes.start(which);
+  else if (kind === "cut off") nodes.cut(which);
+  else if (kind === "healed") nodes.heal();
+  else void nodes.stop(which);
+  return `node ${kind}`;
+}
