@@ -149,7 +149,11 @@ export class Revision {
       entry.userId,
       marksOf(content.body, known?.marks ?? entry.marks),
     );
-    const row = { ...entry, marks, payload: marks?.deleted ? erased(entry) : entry.payload };
+    // Directly all had it who were there: now somebody may be for whom it is, and the cursors tell.
+    const grown = this.row.kind === "group" && this.row.members.length > 2;
+    const floor = grown ? "none" : entry.floor;
+    const payload = marks?.deleted ? erased(entry) : entry.payload;
+    const row: LogRow = { ...entry, floor, marks, payload };
     const logged: Logged = { kind: "log", seq, row, shown };
     this.#logged.set(seq, logged);
     this.#seqs.set(keyOf(entry), seq);

@@ -33,6 +33,8 @@ export function viewFaults(all: readonly Seen[]): string[] {
   const faults: string[] = [];
   const first = new Map<string, { device: Named; view: string; starred: boolean; since: number }>();
   for (const { device, list, since, missed } of all) {
+    // What it says of messages after it was removed, not knowing that, stays its own.
+    if (!Number.isFinite(since)) continue;
     for (const message of list) {
       const { messageId, seq, starred } = message;
       if (seq === null) continue;
