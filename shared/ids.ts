@@ -35,12 +35,19 @@ export const deviceIdOf = (publicKey: Uint8Array, sha256: Sha256): DeviceId =>
 
 /**
  * The same for both users whoever opens it first, so that two who open it at once open one.
- * With oneself it is the notes conversation.
+ * With oneself it is the notes conversation. `taken` counts those before it that a group has:
+ * whoever knows both users can give it an id that would be theirs.
  */
-export function directConversationId(a: UserId, b: UserId, sha256: Sha256): ConversationId {
+export function directConversationId(
+  a: UserId,
+  b: UserId,
+  sha256: Sha256,
+  taken = 0,
+): ConversationId {
   const [first, second] = a < b ? [a, b] : [b, a];
+  const tag = taken === 0 ? "" : ` ${taken}`;
   return idFromBytes(
-    sha256(concat(utf8("dovetail direct conversation"), fromHex(first), fromHex(second))),
+    sha256(concat(utf8(`dovetail direct conversation${tag}`), fromHex(first), fromHex(second))),
   );
 }
 

@@ -1,8 +1,9 @@
-import { type ConversationId, directConversationId, type UserId } from "../../shared/ids.js";
+import type { ConversationId, UserId } from "../../shared/ids.js";
 import { MESH_MEMBERS } from "../../shared/limits.js";
 import type { Crypto } from "../../shared/runtime.js";
 import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import type { Conversations } from "./conversations.js";
+import { directOf } from "./direct-of.js";
 import { Lru } from "./lru.js";
 import type { Directory, LogStore } from "./ports.js";
 
@@ -36,8 +37,8 @@ export class Acquaintances {
   /** Whether the two have a direct conversation or a group that is small enough for a mesh. */
   async acquainted(a: UserId, b: UserId): Promise<boolean> {
     if (a === b) return true;
-    const direct = directConversationId(a, b, this.#crypto.sha256);
-    if ((await this.#conversations.look(direct))?.kind === "direct") return true;
+    const look = (id: ConversationId) => this.#conversations.look(id);
+    if ((await directOf(this.#crypto, look, a, b)).there) return true;
     const [ofA, ofB] = await Promise.all([this.#groups.of(a), this.#groups.of(b)]);
     const [fewer, more] = ofA.size < ofB.size ? [ofA, ofB] : [ofB, ofA];
     for (const id of fewer) {

@@ -1,13 +1,17 @@
 import { DovetailError } from "../../shared/errors.js";
-import { type ConversationId, directConversationId, type UserId } from "../../shared/ids.js";
+import type { ConversationId, UserId } from "../../shared/ids.js";
 import type { ConversationState } from "../../shared/protocol.js";
 import type { Crypto } from "../../shared/runtime.js";
 import type { Connections, Peer } from "./connections.js";
 import { Conversation } from "./conversation.js";
 import type { Conversations } from "./conversations.js";
+import { directOf } from "./direct-of.js";
 import type { GroupCommit, WriteJob } from "./group-commit.js";
 import type { People } from "./people.js";
 import type { Stage } from "./stage.js";
+
+/** Until when an id that somebody has just taken is known to be taken. */
+const AGAIN_MS = 100;
 
 export interface OpenContext {
   readonly conversations: Conversations;
@@ -26,8 +30,13 @@ export async function openConversation(
   if (!(await context.people.user(other))) {
     throw new DovetailError("not_found", "There is no such user.");
   }
-  const id = directConversationId(peer.userId, other, context.crypto.sha256);
-  if (!(await context.conversations.find(id))) {
+  const { id, there } = await directOf(
+    context.crypto,
+    (candidate) => context.conversations.find(candidate),
+    peer.userId,
+    other,
+  );
+  if (!there) {
     const members = peer.userId === other ? [other] : [peer.userId, other];
     const conversation = new Conversation(id, {
       kind: members.length === 1 ? "notes" : "direct",
@@ -48,8 +57,10 @@ export async function openConversation(
   }
   const opened = await context.conversations.find(id);
   if (!opened) throw new DovetailError("internal", "The conversation is gone.");
-  // Whoever knows both users can give a group the id that is theirs.
-  if (opened.kind === "group") throw new DovetailError("not_found", "The id is taken.");
+  // Somebody made a group of it just now; the next try finds another id.
+  if (opened.kind === "group") {
+    throw new DovetailError("overloaded", undefined, { retryAfterMs: AGAIN_MS });
+  }
   return context.conversations.state(opened, peer.userId);
 }
 

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { ConversationId, UserId } from "../../shared/ids.js";
+import { type ConversationId, directConversationId, type UserId } from "../../shared/ids.js";
 import { MAX_GROUP_MEMBERS } from "../../shared/limits.js";
 import { membershipN } from "../../shared/membership.js";
+import { nodeCrypto } from "../../shared/node/runtime.js";
 import type { RelayFrame } from "../../shared/protocol.js";
 import { type Client, World } from "./world.js";
 
@@ -95,6 +96,16 @@ describe("making a group", () => {
     const talk = await alice.open(bob.userId);
     expect(await alice.createGroup(talk, [carol.userId])).toMatchObject(refused("not_allowed"));
     expect(await dave.createGroup(talk, [])).toMatchObject(refused("not_found"));
+  });
+
+  it("does not keep two people apart by an id that would be theirs", async () => {
+    const theirs = directConversationId(alice.userId, bob.userId, nodeCrypto.sha256);
+    expect(await dave.createGroup(theirs, [])).toMatchObject({ type: "opened" });
+    const talk = await alice.open(bob.userId);
+    expect(talk).not.toBe(theirs);
+    expect(await bob.open(alice.userId)).toBe(talk);
+    expect(await alice.append(talk, 1, ["hello"])).toMatchObject(placed(1));
+    expect(await alice.append(theirs, 1, ["hello"])).toMatchObject(refused("not_a_member"));
   });
 });
 
