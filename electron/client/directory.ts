@@ -1,5 +1,5 @@
 /** The changes that make conversations and people known to this profile. */
-import type { ConversationId } from "../../shared/ids.js";
+import type { ConversationId, UserId } from "../../shared/ids.js";
 import type { Write } from "../../shared/key-value.js";
 import type { ConversationState } from "../../shared/protocol.js";
 import { FLAGS } from "./content.js";
@@ -42,7 +42,7 @@ export async function meet(
         ...known.row,
         head: Math.max(known.row.head, told.head),
         ...(newer && {
-          members: merged(known.row.members, members),
+          members: merged(known.row.members, members, state.self.userId),
           epoch: told.epoch,
           restricted: told.restricted,
         }),
@@ -103,11 +103,19 @@ async function recall(core: Core, conversation: Conversation): Promise<void> {
   }
 }
 
-/** Those of the relay, with the cursors of those that were known left for `moveMember`. */
-const merged = (before: readonly MemberRow[], told: readonly MemberRow[]): MemberRow[] =>
+/**
+ * Those of the relay, with the cursors of those that were known left for `moveMember`; also the own,
+ * of somebody who comes back, for there is a history here that it is the cursor of.
+ */
+const merged = (
+  before: readonly MemberRow[],
+  told: readonly MemberRow[],
+  self: UserId,
+): MemberRow[] =>
   told.map((member) => {
     const known = before.find(({ userId }) => userId === member.userId);
-    return known ? { ...known, admin: member.admin } : member;
+    if (known) return { ...known, admin: member.admin };
+    return member.userId === self ? { ...member, deliveredUpTo: 0, readUpTo: 0 } : member;
   });
 
 /** {@link meet}, then every cursor. */
