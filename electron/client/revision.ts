@@ -149,9 +149,7 @@ export class Revision {
       entry.userId,
       marksOf(content.body, known?.marks ?? entry.marks),
     );
-    // Directly all had it who were there: now somebody may be for whom it is, and the cursors tell.
-    const grown = this.row.kind === "group" && this.row.members.length > 2;
-    const floor = grown ? "none" : entry.floor;
+    const floor = this.#tails.get(keyOf(entry))?.floor ?? entry.floor;
     const payload = marks?.deleted ? erased(entry) : entry.payload;
     const row: LogRow = { ...entry, floor, marks, payload };
     const logged: Logged = { kind: "log", seq, row, shown };
@@ -293,12 +291,25 @@ export class Revision {
     const joins = entry.membership?.adds.some(({ userId }) => userId === self);
     // As the relay counts it: what one had not read when one was out before is not waited for.
     if (joins) this.row = { ...this.row, readUpTo: Math.max(this.row.readUpTo, seq - 1) };
+    if (entry.membership?.adds.some(({ userId }) => userId !== self)) this.#lowerFloors();
     const change = followed(this.#core, this.row, entry, seq);
     if (!change) return;
     this.row = change.row;
     this.#membersChanged = true;
     for (const write of change.writes) this.#put(write);
     this.#effects.push(change.apply);
+  }
+
+  /** What waits is for somebody more than those who told directly what they did with it. */
+  #lowerFloors(): void {
+    for (const waiting of this.#conversation.tail) {
+      const known = this.#tails.get(keyOf(waiting)) ?? waiting;
+      if (known.floor === "none") continue;
+      const entry = readTail({ ...known, floor: "none" });
+      this.#tails.set(keyOf(entry), entry);
+      this.#put(putTail(this.row.conversationId, entry));
+      this.#effects.push(() => replace(this.#conversation.tail, entry));
+    }
   }
 
   /** What an entry does besides being there. */
