@@ -21,7 +21,7 @@ import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";
 import { LINK_MS, type Linking, type Registration, RelayLink, type Welcome } from "./relay-link.js";
 import { recount, recountAfterStart, retell } from "./retelling.js";
-import { accountRow, keys } from "./rows.js";
+import { accountRow, emptyRow, keys } from "./rows.js";
 import { ClientState } from "./state.js";
 import { Waiting } from "./waiting.js";
 
@@ -132,7 +132,17 @@ export class Client implements ClientApi {
     this.#relay.close();
     await this.#engine?.close();
     await this.#core.journal.idle();
+    // What was to be compared and was not, the next start compares.
+    if (this.#engine?.isWhole) await this.#markEnd();
     await this.#core.ports.store.close();
+  }
+
+  async #markEnd(): Promise<void> {
+    const { log, store } = this.#core.ports;
+    const value = emptyRow.encode(new Uint8Array());
+    await store.batch([{ type: "put", key: keys.ended, value }]).catch((error: unknown) => {
+      log.warn("a clean end was not marked", { code: DovetailError.from(error).code });
+    });
   }
 
   #blockChanged(user: UserId): void {

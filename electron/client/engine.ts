@@ -17,6 +17,7 @@ import { HistoryTransfer } from "./history-transfer.js";
 import type { DeviceKey } from "./ports.js";
 import { PresenceBook } from "./presence.js";
 import type { Push, RelayLink, Welcome } from "./relay-link.js";
+import { Repair } from "./repair.js";
 import { Reports } from "./reports.js";
 import type { Conversation } from "./state.js";
 import { Sync } from "./sync.js";
@@ -33,6 +34,7 @@ export class Engine {
   readonly #alerts: Alerts;
   readonly #delivery: Delivery;
   readonly #sync: Sync;
+  readonly #repair: Repair;
   readonly #reports: Reports;
   readonly #handIn: HandIn;
   readonly #transfer: HistoryTransfer;
@@ -78,6 +80,12 @@ export class Engine {
     this.#sync = new Sync(core, relay, this.#transfer, {
       changed: (id) => this.#changed(id),
       rewound: (conversation) => this.#delivery.push(conversation),
+      leveled: () => this.#repair.leveled(),
+      suspected: (id) => this.#repair.suspect(id),
+    });
+    this.#repair = new Repair(core, relay, {
+      fetched: (id) => this.#sync.fetched(id),
+      parted: (id) => this.#sync.parted(id),
     });
     this.#handIn = new HandIn(core, relay, this.presence, placed);
     this.direct = new DirectPath(core, {
@@ -120,6 +128,7 @@ export class Engine {
 
   disconnected(): void {
     this.#sync.disconnected();
+    this.#repair.disconnected();
     this.devices.disconnected();
     this.presence.lost();
     this.attention.disconnected();
@@ -186,8 +195,14 @@ export class Engine {
     }));
   }
 
+  /** Whether all histories are as the relay's, as far as this device can know. */
+  get isWhole(): boolean {
+    return !this.#repair.isDue;
+  }
+
   async close(): Promise<void> {
     this.#disappearing.close();
+    this.#repair.close();
     this.#transfer.close();
     this.#handIn.close();
     this.direct.close();

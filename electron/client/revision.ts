@@ -1,5 +1,5 @@
 /** What one change of the profile does to the entries of one conversation, while it is being made. */
-import type { DeviceId, Origin, UserId } from "../../shared/ids.js";
+import type { ConversationId, DeviceId, Origin, UserId } from "../../shared/ids.js";
 import { under, type Write } from "../../shared/key-value.js";
 import type { Membership, Rights } from "../../shared/protocol.js";
 import {
@@ -14,6 +14,7 @@ import {
 import { announce, type Core, putConversation, putTail } from "./core.js";
 import { logAt } from "./find.js";
 import type { Found, Logged } from "./found.js";
+import type { ClockReading } from "./hlc.js";
 import { DELETED, marked, NO_MARKS, writingOf } from "./marks.js";
 import { followed, membershipWrites } from "./membership.js";
 import { personal } from "./personal.js";
@@ -39,6 +40,9 @@ import {
   type TailEntry,
 } from "./state.js";
 import { messageOf } from "./views.js";
+
+const orphanKey = (id: ConversationId, target: Origin, { deviceId, n }: Origin): string =>
+  `${keys.orphans(id, target)}${deviceId}.${n}`;
 
 const keyOf = ({ deviceId, n }: Origin): string => `${deviceId}.${n}`;
 
@@ -73,6 +77,8 @@ export class Revision {
   readonly #pending = new Pending();
   readonly #quiet: boolean;
   #membersChanged = false;
+  /** What is unread was counted when it came. */
+  #mending = false;
 
   constructor(core: Core, conversation: Conversation, quiet = false) {
     this.#core = core;
@@ -150,23 +156,9 @@ export class Revision {
       marksOf(content.body, known?.marks ?? entry.marks),
     );
     const floor = this.#tails.get(keyOf(entry))?.floor ?? entry.floor;
-    const payload = marks?.deleted ? erased(entry) : entry.payload;
-    const row: LogRow = { ...entry, floor, marks, payload };
-    const logged: Logged = { kind: "log", seq, row, shown };
-    this.#logged.set(seq, logged);
-    this.#seqs.set(keyOf(entry), seq);
+    const { row } = this.#store(seq, { ...entry, floor, marks }, content.body);
     this.#tails.delete(keyOf(entry));
-    this.#put({
-      type: "put",
-      key: keys.origin(conversationId, entry),
-      value: originRow.encode(seq),
-    });
-    this.#putLogged(logged);
     if (pending) this.#put({ type: "del", key: keys.tail(conversationId, pending) });
-    if (entry.ttl > 0 && shown) {
-      const key = keys.expiry(entry.at + entry.ttl * 1000, conversationId, seq);
-      this.#put({ type: "put", key, value: emptyRow.encode(new Uint8Array()) });
-    }
     const own = entry.userId === state.self.userId;
     this.#advance(seq, row, own, known, content.body, shown);
     this.#effects.push(() => {
@@ -185,16 +177,46 @@ export class Revision {
   }
 
   /**
-   * An entry of the stored log whose row is to be as the log has it: `entry` where the row is missing
-   * or wrong, else the row itself, of which everything else is made again that hangs on it.
+   * Puts an entry into the stored log where its row is missing or wrong. What is set for the whole
+   * conversation stays as it is: it has rows of its own, and what came later may have set it.
+   * `pending` is what stands in the tail for it.
    */
-  async mend(seq: number, entry: LogRow): Promise<void> {
-    const { conversationId } = this.row;
+  async mend(seq: number, entry: LogRow, pending: TailEntry | undefined): Promise<void> {
+    this.#mending = true;
     const { body, clock } = decodeContent(entry.payload, entry.at);
-    const shown = isShown(body);
     const marks = await this.#adopted(entry, entry.userId, marksOf(body, entry.marks));
-    const payload = marks?.deleted && shown ? erased(entry) : entry.payload;
-    const logged: Logged = { kind: "log", seq, row: { ...entry, marks, payload }, shown };
+    const { shown } = this.#store(seq, { ...entry, marks }, body);
+    // It may be there as it was before it disappeared.
+    const other = shown ? keys.quiet : keys.shown;
+    this.#put({ type: "del", key: other(this.row.conversationId, seq) });
+    if (pending) this.#put({ type: "del", key: keys.tail(this.row.conversationId, pending) });
+    this.#effects.push(() => {
+      if (pending) remove(this.#conversation.tail, pending);
+      const now = this.#logged.get(seq) as Logged;
+      if (seq === this.row.upTo) this.#conversation.newest = now.row;
+      this.#core.hlc.see(clock);
+      this.#tell("message.updated", now);
+    });
+    if (await this.followAgain(body, entry, clock)) return;
+    const target = targetOf(body) as Origin;
+    const waiting = orphanKey(this.row.conversationId, target, entry);
+    if (await this.#core.ports.store.get(waiting)) return;
+    this.#orphan(target, entry, body, clock, entry.at);
+  }
+
+  /** What an entry makes of the message that it changes; false where that is not here. */
+  async followAgain(body: Body, author: Author, clock: ClockReading): Promise<boolean> {
+    const target = targetOf(body);
+    const writing = writingOf(clock, author.deviceId);
+    const admin = author.rights === "moderate";
+    return !target || this.#mark(target, body, { userId: author.userId, writing, admin });
+  }
+
+  /** The rows of an entry that has its place. */
+  #store(seq: number, entry: LogRow, body: Body): Logged {
+    const { conversationId } = this.row;
+    const payload = entry.marks?.deleted ? erased(entry) : entry.payload;
+    const logged: Logged = { kind: "log", seq, row: { ...entry, payload }, shown: isShown(body) };
     this.#logged.set(seq, logged);
     this.#seqs.set(keyOf(entry), seq);
     this.#put({
@@ -203,19 +225,11 @@ export class Revision {
       value: originRow.encode(seq),
     });
     this.#putLogged(logged);
-    // What disappeared or was deleted may be there a second time, as it was before.
-    const other = shown ? keys.quiet : keys.shown;
-    this.#put({ type: "del", key: other(conversationId, seq) });
-    if (entry.ttl > 0 && shown) {
+    if (entry.ttl > 0 && logged.shown) {
       const key = keys.expiry(entry.at + entry.ttl * 1000, conversationId, seq);
       this.#put({ type: "put", key, value: emptyRow.encode(new Uint8Array()) });
     }
-    this.#effects.push(() => {
-      const now = this.#logged.get(seq) as Logged;
-      if (seq === this.row.upTo) this.#conversation.newest = now.row;
-      this.#core.hlc.see(clock);
-    });
-    await this.#follow(body, entry, clock, entry.at);
+    return logged;
   }
 
   #advance(
@@ -274,6 +288,7 @@ export class Revision {
 
   /** What was deleted before it was read need not be read any more. */
   #uncount(found: Found, marks: Marks): void {
+    if (this.#mending) return;
     const { row, body, read } =
       found.kind === "tail"
         ? { row: found.entry, body: found.entry.content.body, read: found.entry.read }
@@ -313,21 +328,15 @@ export class Revision {
   }
 
   /** What an entry does besides being there. */
-  async #follow(
-    body: Body,
-    author: Author,
-    clock: TailEntry["content"]["clock"],
-    at: number,
-  ): Promise<void> {
-    const writing = writingOf(clock, author.deviceId);
-    const { state } = this.#core;
-    const admin = author.rights === "moderate";
+  async #follow(body: Body, author: Author, clock: ClockReading, at: number): Promise<void> {
     const target = targetOf(body);
     if (target) {
-      const changed = await this.#mark(target, body, { userId: author.userId, writing, admin });
-      if (!changed) this.#orphan(target, author, body, clock, at);
+      const here = await this.followAgain(body, author, clock);
+      if (!here) this.#orphan(target, author, body, clock, at);
       return;
     }
+    const writing = writingOf(clock, author.deviceId);
+    const { state } = this.#core;
     const change =
       this.row.kind === "notes" && author.userId === state.self.userId
         ? personal(this.#core, this.#pending, body, writing)
@@ -390,15 +399,8 @@ export class Revision {
   }
 
   /** Keeps a change until the message is there that it speaks of. */
-  #orphan(
-    target: Origin,
-    author: Author,
-    body: Body,
-    clock: TailEntry["content"]["clock"],
-    at: number,
-  ): void {
-    const { conversationId } = this.row;
-    const key = `${keys.orphans(conversationId, target)}${author.deviceId}.${author.n}`;
+  #orphan(target: Origin, author: Author, body: Body, clock: ClockReading, at: number): void {
+    const key = orphanKey(this.row.conversationId, target, author);
     const payload = encodeContent({ clock, sentAt: at, body });
     const { userId, deviceId, n } = author;
     const value = tailRow.encode({

@@ -226,6 +226,8 @@ export const keys = {
   skew: "skew",
   /** Holds nothing: writing it durably carries what was written before it. */
   flushed: "flushed",
+  /** Holds nothing: there from a clean end to the next start. */
+  ended: "ended",
   people: "person/",
   person: (user: UserId) => `person/${user}`,
   conversations: "about/",

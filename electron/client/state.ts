@@ -112,6 +112,8 @@ export class ClientState {
   skew = 0;
   /** The last reading of the hybrid clock that an own entry carries, as it was at the start. */
   lastClock: ClockReading | null = null;
+  /** Whether the last process closed the profile. */
+  endedCleanly = false;
   readonly people = new Map<UserId, Person>();
   readonly conversations = new Map<ConversationId, Conversation>();
   readonly stars = new Map<MessageId, StarRow>();
@@ -133,6 +135,7 @@ export class ClientState {
     const version = schemaRow.decode(schema);
     if (version > SCHEMA_VERSION) throw new DovetailError("profile_newer");
     if (version < SCHEMA_VERSION) await upgrade(store);
+    state.endedCleanly = (await store.get(keys.ended)) !== undefined;
 
     const [account, settings, stamp, clock, skew] = await Promise.all(
       [keys.account, keys.settings, keys.stamp, keys.clock, keys.skew].map((key) => store.get(key)),

@@ -33,6 +33,8 @@ export class Sync {
   readonly #transfer: HistoryTransfer;
   readonly #changed: (id: ConversationId) => void;
   readonly #rewound: (conversation: Conversation) => void;
+  readonly #leveled: () => void;
+  readonly #suspected: (id: ConversationId) => void;
   #inbound: Promise<void> = Promise.resolve();
   #waiting = 0;
   /** Counts connections, so that the work of an old one stops. */
@@ -47,6 +49,8 @@ export class Sync {
   readonly #behind = new Set<ConversationId>();
   /** Whose logs may not be the relay's any more. */
   readonly #suspects = new Set<ConversationId>();
+  /** Those that certainly are not. */
+  readonly #parted = new Set<ConversationId>();
 
   constructor(
     core: Core,
@@ -56,10 +60,16 @@ export class Sync {
       changed(id: ConversationId): void;
       /** Entries that had their place wait for one again. */
       rewound(conversation: Conversation): void;
+      /** All that changed while away is known. */
+      leveled(): void;
+      /** More of a log may not be the relay's than its end. */
+      suspected(id: ConversationId): void;
     },
   ) {
     this.#changed = events.changed;
     this.#rewound = events.rewound;
+    this.#leveled = events.leveled;
+    this.#suspected = events.suspected;
     this.#core = core;
     this.#relay = relay;
     this.#transfer = transfer;
@@ -140,7 +150,7 @@ export class Sync {
       if (page.upTo < this.#core.state.stamp) {
         // The relay has forgotten changes that it had told of: any log may be another one.
         await this.#core.journal.run(() => forgetStamp(this.#core));
-        for (const id of this.#core.state.conversations.keys()) this.suspect(id);
+        for (const id of this.#core.state.conversations.keys()) this.#doubt(id);
         continue;
       }
       for (const conversation of page.conversations) {
@@ -155,6 +165,7 @@ export class Sync {
     }
     this.#level = true;
     await this.#core.journal.run(() => reach(this.#core, this.#pushedUpTo));
+    if (generation === this.#generation) this.#leveled();
   }
 
   /** Entries that should be here already: others at their places mean that the logs differ. */
@@ -196,6 +207,18 @@ export class Sync {
 
   /** Something does not fit what the relay had acknowledged: compare the logs. */
   suspect(id: ConversationId): void {
+    this.#doubt(id);
+    this.#suspected(id);
+  }
+
+  /** The logs differ before their ends. */
+  parted(id: ConversationId): void {
+    this.#parted.add(id);
+    this.#doubt(id);
+  }
+
+  /** The ends of the logs are to be compared. */
+  #doubt(id: ConversationId): void {
     this.#suspects.add(id);
     this.#fetchIfBehind(id);
   }
@@ -243,6 +266,8 @@ export class Sync {
       if (conversation.row.upTo === upTo) return false;
       // Its last entry has to be the relay's too.
       this.#suspects.add(id);
+      // And what the other device lacked is not to be lacking here.
+      this.#suspected(id);
       this.#changed(id);
       return true;
     };
@@ -258,7 +283,9 @@ export class Sync {
       });
       if (!current()) return;
       // It may be older than what the relay keeps, or than what this user may have.
-      const same = newest === null || first > row.upTo || isLast(row, newest, entries[0]);
+      const same =
+        !this.#parted.has(id) &&
+        (newest === null || first > row.upTo || isLast(row, newest, entries[0]));
       if (!same || head < row.head) {
         await this.#reconcile(id, conversation, same ? row.upTo : 0, current);
         continue;
@@ -305,6 +332,7 @@ export class Sync {
       await this.#core.journal.run(() => rewind(this.#core, id, common, head));
     } while (conversation.row.upTo > common);
     this.#suspects.delete(id);
+    this.#parted.delete(id);
     this.#changed(id);
     this.#rewound(conversation);
   }

@@ -105,7 +105,8 @@ export class Checker {
       (other) =>
         other !== device &&
         members.includes(other.handle) &&
-        (other.disk.isCertain(log) || other.disk.isCertain(tail)),
+        // What it lost of the log comes back: that is asked when nothing happens any more.
+        (other.disk.isCertain(log) || other.disk.isCertain(tail) || other.lost.has(log)),
     );
     const logged = () =>
       this.#world.relay.disk.isCertain(relayKeys.origin(conversationId, origin.deviceId, origin.n));

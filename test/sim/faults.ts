@@ -1,4 +1,6 @@
 /** What goes wrong in the world, and how often. */
+import { keys } from "../../electron/client/rows.js";
+import { under } from "../../shared/key-value.js";
 import type { Device, Machine } from "./machine.js";
 import type { Path } from "./network.js";
 import { strikeNode } from "./relay-nodes.js";
@@ -35,9 +37,28 @@ const FAULTS: readonly Fault[] = [
   },
   {
     kind: "device killed",
-    weight: 25,
+    weight: 22,
     strike: (world, _random, device) =>
       device.life.alive ? world.kill(device) : world.start(device),
+  },
+  {
+    // Of what has its place, which the relay has too.
+    kind: "rows lost",
+    weight: 3,
+    strike: (world, random, device) => {
+      world.kill(device);
+      const rows = ["shown/", "quiet/", "origin/"]
+        .flatMap((prefix) => device.disk.certain(under(prefix)))
+        .map(({ key }) => key);
+      // No process that ends cleanly loses any.
+      const lost: string[] = [keys.ended];
+      for (let i = Math.min(rows.length, random.between(1, 6)); i > 0; i--) {
+        lost.push(random.pick(rows));
+      }
+      world.note(`${device.name} loses ${lost.join(" ")}`);
+      device.disk.lose(lost);
+      for (const key of lost) device.lost.add(key);
+    },
   },
   {
     kind: "path to the relay",

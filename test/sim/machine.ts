@@ -51,6 +51,8 @@ export class Device extends Machine {
   readonly read = new Set<MessageId>();
   /** Own messages that it was told somebody else has. */
   readonly safe = new Set<MessageId>();
+  /** Rows that its disk has lost, whether or not they are there again. */
+  readonly lost = new Set<string>();
   standing: Standing = "new";
   userId = "" as UserId;
   deviceId = "" as DeviceId;

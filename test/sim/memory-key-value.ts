@@ -154,6 +154,13 @@ export class MemoryDisk {
     this.#open = null;
   }
 
+  /** Rows that nobody finds any more. Called while nobody has the disk open. */
+  lose(keys: readonly string[]): void {
+    const writes = keys.map((key): Write => ({ type: "del", key }));
+    this.#platter.apply(writes);
+    this.#memory.apply(writes);
+  }
+
   /** A copy of what is certain now. Called while nobody has the disk open, it makes it so again. */
   backUp(): () => void {
     const backup = this.#platter.copy();
