@@ -48,6 +48,7 @@ export const PROTOCOL_VERSION = 2;
 
 export const PUBLIC_KEY_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
+export const RUN_BYTES = 8;
 export const NONCE_BYTES = 32;
 /** SHA-256. */
 export const HASH_BYTES = 32;
@@ -385,6 +386,8 @@ export const relayFrames = frameFamily({
       /** The client is dropped when nothing came from it for twice this long. */
       heartbeatMs: milliseconds,
       iceServers: list(iceServer, MAX_ICE_SERVERS),
+      /** Another one after each start of the relay, which may have been with the data of a backup. */
+      run: fixed(RUN_BYTES),
     },
   ],
   /** `requestId` is null where no request can be named; the connection then closes. */

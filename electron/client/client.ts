@@ -21,7 +21,7 @@ import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";
 import { LINK_MS, type Linking, type Registration, RelayLink, type Welcome } from "./relay-link.js";
 import { recount, recountAfterStart, retell } from "./retelling.js";
-import { accountRow, emptyRow, keys } from "./rows.js";
+import { accountRow, endedRow, keys } from "./rows.js";
 import { ClientState } from "./state.js";
 import { Waiting } from "./waiting.js";
 
@@ -139,7 +139,7 @@ export class Client implements ClientApi {
 
   async #markEnd(): Promise<void> {
     const { log, store } = this.#core.ports;
-    const value = emptyRow.encode(new Uint8Array());
+    const value = endedRow.encode(this.#core.state.run);
     await store.batch([{ type: "put", key: keys.ended, value }]).catch((error: unknown) => {
       log.warn("a clean end was not marked", { code: DovetailError.from(error).code });
     });

@@ -120,6 +120,7 @@ export class Engine {
     this.presence.forget();
     this.attention.connected();
     this.#alerts.connected(welcome.heartbeatMs);
+    this.#repair.connected(welcome.run);
     this.#sync.connected();
     this.#reports.connected();
     this.#delivery.connected();

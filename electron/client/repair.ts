@@ -62,11 +62,7 @@ export class Repair {
     this.#parted = (id) => parts.parted(id);
     const { endedCleanly } = core.state;
     this.#marked = endedCleanly;
-    if (!endedCleanly) {
-      for (const { row } of core.state.byActivity().slice(0, NEWEST)) {
-        this.#due.add(row.conversationId);
-      }
-    }
+    if (!endedCleanly) this.#doubtNewest();
     this.#unmark();
     this.#next();
   }
@@ -74,6 +70,19 @@ export class Repair {
   /** Whether a history waits for being compared. */
   get isDue(): boolean {
     return this.#running || this.#due.size > 0;
+  }
+
+  /** A relay that was started anew may have been restored from a backup. */
+  connected(run: Uint8Array): void {
+    const { state } = this.#core;
+    if (state.run && !sameBytes(state.run, run)) this.#doubtNewest();
+    state.run = run;
+  }
+
+  #doubtNewest(): void {
+    for (const { row } of this.#core.state.byActivity().slice(0, NEWEST)) {
+      this.#due.add(row.conversationId);
+    }
   }
 
   /** Something of the log does not fit. */

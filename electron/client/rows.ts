@@ -30,7 +30,7 @@ import {
   MAX_PICTURE_BYTES,
   MAX_TEXT_BYTES,
 } from "../../shared/limits.js";
-import { membership, rights, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { membership, RUN_BYTES, rights, SIGNATURE_BYTES } from "../../shared/protocol.js";
 import { MAX_COUNTER } from "./hlc.js";
 
 /** Raised by one when a row changes its form; a database says which it has. */
@@ -70,6 +70,8 @@ export const skewRow = row("clock", struct({ behind: uint(), ahead: uint() }));
 export const draftRow = row("draft", struct({ writing, text: text(MAX_TEXT_BYTES) }));
 export type DraftRow = ReturnType<typeof draftRow.decode>;
 export const emptyRow = row("index", bytes(0));
+/** The relay's run that the device was last connected to, if it ever was. */
+export const endedRow = row("end", optional(fixed(RUN_BYTES)));
 export const originRow = row("index", seq);
 export const personRow = row("list of people", struct({ handle: text(64), displayName: name }));
 

@@ -21,6 +21,7 @@ import {
   conversationRow,
   type DraftRow,
   draftRow,
+  endedRow,
   type FlagRow,
   flagRow,
   keys,
@@ -114,6 +115,8 @@ export class ClientState {
   lastClock: ClockReading | null = null;
   /** Whether the last process closed the profile. */
   endedCleanly = false;
+  /** The relay's run that this device was last connected to; null where that is not known. */
+  run: Uint8Array | null = null;
   readonly people = new Map<UserId, Person>();
   readonly conversations = new Map<ConversationId, Conversation>();
   readonly stars = new Map<MessageId, StarRow>();
@@ -135,7 +138,9 @@ export class ClientState {
     const version = schemaRow.decode(schema);
     if (version > SCHEMA_VERSION) throw new DovetailError("profile_newer");
     if (version < SCHEMA_VERSION) await upgrade(store);
-    state.endedCleanly = (await store.get(keys.ended)) !== undefined;
+    const ended = await store.get(keys.ended);
+    state.endedCleanly = ended !== undefined;
+    if (ended) state.run = endedRow.decode(ended);
 
     const [account, settings, stamp, clock, skew] = await Promise.all(
       [keys.account, keys.settings, keys.stamp, keys.clock, keys.skew].map((key) => store.get(key)),

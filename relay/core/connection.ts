@@ -29,6 +29,8 @@ export interface ConnectionContext {
   readonly health: WriteHealth;
   /** Of this node. */
   readonly node: string;
+  /** Names this start of the relay; of several nodes, which share a store that none restores, the same. */
+  readonly run: Uint8Array;
   /** Where a new device asks to be added. */
   readonly applications: Pick<PairingBoard, "ask" | "leave">;
   /** A frame, or one that is encoded already. */
@@ -232,6 +234,7 @@ export class Connection implements Peer {
       now: ports.clock.now(),
       heartbeatMs: config.heartbeatMs,
       iceServers: config.iceServers,
+      run: this.#context.run,
     });
     this.#timer.cancel();
     this.#beatLater();

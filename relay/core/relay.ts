@@ -1,5 +1,5 @@
 import { DovetailError } from "../../shared/errors.js";
-import { CloseCode, relayFrames } from "../../shared/protocol.js";
+import { CloseCode, RUN_BYTES, relayFrames } from "../../shared/protocol.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
 import { Cluster } from "./cluster/cluster.js";
@@ -110,6 +110,7 @@ export class Relay {
       people,
       health: this.#health,
       node: nodes?.node ?? "",
+      run: nodes ? new Uint8Array(RUN_BYTES) : ports.random.bytes(RUN_BYTES),
       applications: cluster?.applications ?? pairings,
       answer: (connection, frame) =>
         cluster ? cluster.gateway.answer(connection, frame) : answer(requests, connection, frame),

@@ -133,7 +133,7 @@ async function connect(stage: Stage): Promise<void> {
   await stage.tell({
     ...{ type: "welcome", userId: ids.alice, deviceId: stage.key.deviceId },
     ...{ handle: "alice", displayName: "Alice", iceServers: [] },
-    ...{ now: stage.clock.now(), heartbeatMs: 15_000 },
+    ...{ now: stage.clock.now(), heartbeatMs: 15_000, run: stage.run },
   });
 }
 
@@ -166,6 +166,18 @@ test("equal logs cost one request after an unclean end, and none after a clean o
   await restart(world);
   expect(world.log.asked).toHaveLength(1);
   // Only an end is clean, not a start after one.
+  await restart(world);
+  expect(world.log.asked).toHaveLength(2);
+});
+
+test("a relay that was started anew is asked after a clean end, too", async () => {
+  const world = await withLog(texts(10));
+  await restart(world);
+  await world.stage.client.close();
+  await restart(world);
+  expect(world.log.asked).toHaveLength(1);
+  await world.stage.client.close();
+  world.stage.run = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   await restart(world);
   expect(world.log.asked).toHaveLength(2);
 });

@@ -127,6 +127,8 @@ export class Stage {
   readonly store = new MapStore();
   readonly clock = new StillClock();
   readonly key = newKey();
+  /** The relay's. */
+  run = new Uint8Array(8);
   readonly events: ClientEvent[] = [];
   /** What the client has sent on the present connection. */
   sent: ClientFrame[] = [];
@@ -250,6 +252,7 @@ export class Stage {
       now: this.clock.now(),
       heartbeatMs: 15_000,
       iceServers: [],
+      run: this.run,
     });
     await this.answer("getChanges", { type: "changes", conversations: [], upTo: 0, more: false });
   }

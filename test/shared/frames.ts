@@ -7,6 +7,7 @@ import {
   HASH_BYTES,
   NONCE_BYTES,
   PUBLIC_KEY_BYTES,
+  RUN_BYTES,
   SIGNATURE_BYTES,
 } from "../../shared/protocol.js";
 
@@ -209,6 +210,7 @@ export const relayFrame = {
     now: whole,
     heartbeatMs: whole,
     iceServers: some(iceServer),
+    run: exactly(RUN_BYTES),
   }),
   error: frame("error", {
     requestId: orNull(requestId),
