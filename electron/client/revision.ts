@@ -318,6 +318,8 @@ export class Revision {
   /** What waits is for somebody more than those who told directly what they did with it. */
   #lowerFloors(): void {
     for (const waiting of this.#conversation.tail) {
+      // It does not wait any more.
+      if (this.#seqs.has(keyOf(waiting))) continue;
       const known = this.#tails.get(keyOf(waiting)) ?? waiting;
       if (known.floor === "none") continue;
       const entry = readTail({ ...known, floor: "none" });

@@ -5,7 +5,7 @@ import { backoffMs } from "../../electron/client/backoff.js";
 import { type Body, encodeContent } from "../../electron/client/content.js";
 import type { Core } from "../../electron/client/core.js";
 import { meet } from "../../electron/client/directory.js";
-import { addDirect, addOwn, addSequenced } from "../../electron/client/entries.js";
+import { addDirect, addOwn, addSequenced, holdOwn } from "../../electron/client/entries.js";
 import { Emitter } from "../../electron/client/events.js";
 import { listMessages } from "../../electron/client/history.js";
 import { clockText, HybridClock } from "../../electron/client/hlc.js";
@@ -13,7 +13,8 @@ import { Journal } from "../../electron/client/journal.js";
 import { markRead, moveMember } from "../../electron/client/receipts.js";
 import { ClientState } from "../../electron/client/state.js";
 import type { Message } from "../../shared/client-api.js";
-import { type DeviceId, type MessageId, parseMessageId } from "../../shared/ids.js";
+import { type DeviceId, type MessageId, parseMessageId, type UserId } from "../../shared/ids.js";
+import { membershipN, NO_CHANGE } from "../../shared/membership.js";
 import { compareMessages } from "../../shared/message-order.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { ids, MapStore, Stage, StillClock } from "./stage.js";
@@ -217,6 +218,31 @@ describe("merging what comes directly with what the relay tells", () => {
     ];
     await core.journal.run(() => addSequenced(core, ids.talk, entries));
     expect(core.state.conversation(ids.talk).row.unread).toBe(0);
+  });
+
+  test("what is placed together with somebody's coming does not wait again", async () => {
+    const store = new MapStore();
+    const core = await openCore(store);
+    const talk = { ...new Stage().talk(), kind: "group" as const };
+    await core.journal.run(() => meet(core, talk));
+    const origin = await core.journal.run(() =>
+      addOwn(core, ids.talk, { type: "text", text: "hello" }),
+    );
+    // Everybody who was there has it directly.
+    const peer = { userId: ids.bob, deviceId: bobs };
+    await core.journal.run(() => holdOwn(core, ids.talk, [origin.n], peer));
+    expect(await page(core)).toMatchObject([{ seq: null, state: "delivered" }]);
+    const carol = { userId: "ca".repeat(16) as UserId, handle: "carol", displayName: "Carol" };
+    const by = { userId: ids.bob, deviceId: bobs, at: 2, ttl: 0, rights: "moderate" as const };
+    const coming = {
+      ...{ ...by, seq: 2, n: membershipN(1), payload: new Uint8Array() },
+      membership: { epoch: 1, ...NO_CHANGE, adds: [carol] },
+    };
+    const placed = { ...origin, seq: 1, at: 1, rights: "change" as const };
+    await core.journal.run(() => addSequenced(core, ids.talk, [placed, coming]));
+    expect(core.state.conversation(ids.talk)).toMatchObject({ tail: [], row: { upTo: 2 } });
+    const again = await openCore(store);
+    expect(again.state.conversation(ids.talk).tail).toEqual([]);
   });
 
   test("pages before and after any message join without a gap or an overlap", async () => {
