@@ -91,6 +91,9 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
   "pairing_unknown",
 ]);
 
+/** What says nothing of how the relay would answer. */
+const OUT_OF_REACH: ReadonlySet<ErrorCode> = new Set(["relay_unreachable", "timeout"]);
+
 export class RelayLink {
   readonly #ports: ClientPorts;
   readonly #options: ClientOptions;
@@ -308,7 +311,9 @@ export class RelayLink {
     if (!this.#credentials) return;
     const lived = this.#stage === "ready" ? this.#ports.clock.monotonic() - this.#openedAt : 0;
     this.#attempt = lived >= STABLE_MS ? 1 : this.#attempt + 1;
-    this.#error = error;
+    // What the relay refused this device for is not over because it cannot be asked meanwhile.
+    const refused = this.#error !== null && LASTING.has(this.#error.code);
+    if (!refused || !OUT_OF_REACH.has(error.code)) this.#error = error;
     this.#drop();
     const random = this.#ports.random.fraction();
     const wait = LASTING.has(error.code)

@@ -93,6 +93,24 @@ test("a taken handle is told, and the next try may take another", async () => {
   expect((await second).handle).toBe("alice");
 });
 
+test("why the relay refused a device is still told while it cannot be reached", async () => {
+  const stage = await Stage.withTalk();
+  const errorOf = async () => (await stage.client.call("connection.get", {})).error;
+  await stage.tell({
+    ...{ type: "error", requestId: null, code: "device_removed", message: "Removed." },
+    ...{ retryAfterMs: null, expected: null },
+  });
+  expect(await errorOf()).toBe("device_removed");
+  await stage.clock.pass(3_600_000);
+  expect(stage.dialled).toBeGreaterThan(1);
+  await stage.hangUp();
+  expect(await errorOf()).toBe("device_removed");
+  await stage.client.call("connection.retry", {});
+  await stage.challenge();
+  await stage.welcome();
+  expect(await errorOf()).toBeNull();
+});
+
 test("a silent relay is left after two heartbeats", async () => {
   const stage = await Stage.withTalk();
   await stage.clock.pass(11_000);
