@@ -19,11 +19,21 @@ import type { Handlers } from "./handlers.js";
 import { HybridClock } from "./hlc.js";
 import { Journal } from "./journal.js";
 import type { ClientOptions, ClientPorts, DeviceKey } from "./ports.js";
-import { LINK_MS, type Linking, type Registration, RelayLink, type Welcome } from "./relay-link.js";
+import {
+  LINK_MS,
+  type Linking,
+  type Push,
+  type Registration,
+  RelayLink,
+  type Welcome,
+} from "./relay-link.js";
 import { recount, recountAfterStart, retell } from "./retelling.js";
 import { accountRow, endedRow, keys } from "./rows.js";
 import { ClientState } from "./state.js";
 import { Waiting } from "./waiting.js";
+
+/** Pushes that wait for the engine; of what is more, the log and the next presence tell again. */
+const MAX_EARLY = 256;
 
 export class Client implements ClientApi {
   readonly #core: Core;
@@ -32,6 +42,8 @@ export class Client implements ClientApi {
   readonly #handlers: Handlers;
   #key: DeviceKey | null;
   #engine: Engine | null = null;
+  /** What the relay told while a new account was being written. */
+  readonly #early: Push[] = [];
   #registering = false;
   #closing: Promise<void> | null = null;
   readonly #waiting: Waiting;
@@ -42,8 +54,14 @@ export class Client implements ClientApi {
     this.#waiting = new Waiting(core.ports.clock);
     this.#relay = new RelayLink(core.ports, core.options, {
       connected: (welcome, relay) => this.#connected(welcome, relay),
-      disconnected: () => this.#engine?.disconnected(),
-      push: (frame) => this.#engine?.push(frame),
+      disconnected: () => {
+        this.#early.length = 0;
+        this.#engine?.disconnected();
+      },
+      push: (frame) => {
+        if (this.#engine) this.#engine.push(frame);
+        else if (this.#early.length < MAX_EARLY) this.#early.push(frame);
+      },
       changed: () => this.#connectionChanged(),
     });
     this.#calls = new Calls(core, this.#relay, this.#waiting, () => this.#engine);
@@ -196,6 +214,7 @@ export class Client implements ClientApi {
           const engine = this.#start(this.#key as DeviceKey);
           if (this.#relay.connected) {
             engine.connected(welcome);
+            for (const frame of this.#early.splice(0)) engine.push(frame);
             engine.attention.ask();
           }
           this.#core.events.emit("account.changed", this.#account() as Account);

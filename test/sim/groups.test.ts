@@ -224,7 +224,6 @@ describe("a group", () => {
     await on.say(alice, group, "are you there?");
     // Whoever has something to say opens the channels.
     await on.say(bob, group, "yes");
-    await world.run(5_000);
     world.killRelay();
     world.send(alice, group, "without the relay");
     await heardBy([bob], "without the relay");
