@@ -197,6 +197,19 @@ test.describe("reading", () => {
   });
 });
 
+test("stays at the end when something takes of its height just as it moves", async ({ page }) => {
+  await openFake(page, { messages: 200 });
+  await openAlice(page);
+  await page.getByTestId("message-list").evaluate((list) => {
+    list.style.insetBlockEnd = "120px";
+    list.dispatchEvent(new Event("scroll"));
+  });
+  await expect.poll(() => listEnd(page)).toBeLessThan(2);
+  await page.evaluate(() => window.fake.receive("and one more"));
+  await expect(messageSaying(page, "and one more")).toBeInViewport();
+  await expect(page.getByTestId("jump-to-newest")).toHaveCount(0);
+});
+
 test.describe("a history of 100,000 messages", () => {
   const COUNT = 100_000;
   const MAX_ROWS = 150;
