@@ -19,6 +19,7 @@ const DOWNLOAD_MS = 10 * 60_000;
 const START_MS = 4 * 60_000;
 const STOP_MS = 20_000;
 const POLL_MS = 250;
+const NEW_STARTS = 3;
 /** Of one node, in MiB: enough for tests, three of them on a small machine. */
 const HEAP_MIB = 512;
 const DATACENTER = "datacenter1";
@@ -175,6 +176,18 @@ class Node {
     this.address = address(number);
   }
 
+  /** Until it answers CQL. A first start on a busy machine may end before; what it wrote is nothing. */
+  async startNew() {
+    for (let left = NEW_STARTS; ; left--) {
+      try {
+        return await this.start();
+      } catch (error) {
+        if (left === 1) throw error;
+        await rm(this.folder, { recursive: true, force: true });
+      }
+    }
+  }
+
   /** Until it answers CQL. */
   async start() {
     await mkdir(this.folder, { recursive: true });
@@ -244,7 +257,7 @@ export async function startCassandra(count = 1) {
   process.on("exit", end);
   try {
     // One after the other: a node that joins takes part of the ring from those that are there.
-    for (const node of nodes) await node.start();
+    for (const node of nodes) await node.startNew();
   } catch (error) {
     await close();
     throw error;
