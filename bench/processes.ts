@@ -41,6 +41,13 @@ export async function stopProgram(program: Program): Promise<void> {
   await once(program, "exit");
 }
 
+/** As the machine's end would: nothing is written any more, nobody is told. */
+export async function killProgram(program: Program): Promise<void> {
+  if (program.exitCode !== null || program.signalCode !== null) return;
+  program.kill("SIGKILL");
+  await once(program, "exit");
+}
+
 interface Incoming {
   readonly id?: number;
   readonly result?: unknown;
