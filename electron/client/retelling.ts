@@ -54,17 +54,19 @@ export function recount(core: Core, conversation: Conversation): void {
 }
 
 /**
- * What is hidden or has disappeared was counted in a change of its own, which a process that ended
- * in between did not make.
+ * What is hidden, has disappeared or was put back into a log was counted in a change of its own,
+ * which a process that ended in between did not make.
  */
 export function recountAfterStart(core: Core): void {
-  const { conversations, hidden, blocks } = core.state;
+  const { conversations, hidden, blocks, endedCleanly } = core.state;
   const hiding = new Set([...hidden].map((id) => parseMessageId(id)?.conversationId));
   for (const conversation of conversations.values()) {
-    const { conversationId, kind, members, unread } = conversation.row;
+    const { row } = conversation;
+    const { conversationId, kind, members, unread } = row;
     const blocking = kind === "direct" && members.some(({ userId }) => blocks.has(userId));
     const timed = conversation.timer !== null;
-    if (unread > 0 && (blocking || timed || hiding.has(conversationId))) {
+    const uncounted = !endedCleanly && row.readUpTo < row.upTo;
+    if (uncounted || (unread > 0 && (blocking || timed || hiding.has(conversationId)))) {
       recount(core, conversation);
     }
   }

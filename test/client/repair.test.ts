@@ -1,7 +1,7 @@
 /** Stored logs that lack something are compared with the relay's and made whole. */
 import { expect, test } from "vitest";
 import { type Body, encodeContent } from "../../electron/client/content.js";
-import { keys, logRow, originRow, tailRow } from "../../electron/client/rows.js";
+import { conversationRow, keys, logRow, originRow, tailRow } from "../../electron/client/rows.js";
 import { sameBytes } from "../../shared/bytes.js";
 import {
   DIGEST_BLOCK,
@@ -189,6 +189,21 @@ test("a clean end before the comparison is done does not hide that it was due", 
   await connect(stage);
   await log.serve();
   expect(log.asked).toEqual(["compare 1-3"]);
+});
+
+test("what is unread is counted again after an unclean end", async () => {
+  const { stage } = await withLog(texts(3));
+  await settled();
+  const key = keys.conversation(ids.talk);
+  const stored = conversationRow.decode(stage.store.rows.get(key) as Uint8Array);
+  expect(stored.unread).toBe(3);
+  await kill(stage);
+  // The rows were put back, and the end came before their count.
+  stage.store.rows.set(key, conversationRow.encode({ ...stored, unread: 2 }));
+  await stage.start();
+  await settled();
+  const { unread } = await stage.client.call("conversations.get", { conversationId: ids.talk });
+  expect(unread).toBe(3);
 });
 
 test("rows that are missing or cannot be read come back, and only their block is fetched", async () => {
