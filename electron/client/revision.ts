@@ -161,6 +161,8 @@ export class Revision {
     if (pending) this.#put({ type: "del", key: keys.tail(conversationId, pending) });
     const own = entry.userId === state.self.userId;
     this.#advance(seq, row, own, known, content.body, shown);
+    // Before it is told: it names those who came.
+    if (entry.membership) this.#followMembers(entry, seq);
     this.#effects.push(() => {
       const now = this.#logged.get(seq) as Logged;
       if (pending) remove(this.#conversation.tail, pending);
@@ -172,7 +174,6 @@ export class Revision {
       if (pending) this.#tell("message.updated", now);
       else if (!this.#quiet) this.#tell("message.added", now);
     });
-    if (entry.membership) this.#followMembers(entry, seq);
     await this.#follow(content.body, entry, content.clock, entry.at);
   }
 

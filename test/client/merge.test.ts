@@ -223,7 +223,7 @@ describe("merging what comes directly with what the relay tells", () => {
   test("what is placed together with somebody's coming does not wait again", async () => {
     const store = new MapStore();
     const core = await openCore(store);
-    const talk = { ...new Stage().talk(), kind: "group" as const };
+    const talk = { ...new Stage().talk(), kind: "group" as const, epoch: 1 };
     await core.journal.run(() => meet(core, talk));
     const origin = await core.journal.run(() =>
       addOwn(core, ids.talk, { type: "text", text: "hello" }),
@@ -235,12 +235,21 @@ describe("merging what comes directly with what the relay tells", () => {
     const carol = { userId: "ca".repeat(16) as UserId, handle: "carol", displayName: "Carol" };
     const by = { userId: ids.bob, deviceId: bobs, at: 2, ttl: 0, rights: "moderate" as const };
     const coming = {
-      ...{ ...by, seq: 2, n: membershipN(1), payload: new Uint8Array() },
-      membership: { epoch: 1, ...NO_CHANGE, adds: [carol] },
+      ...{ ...by, seq: 2, n: membershipN(2) },
+      payload: encodeContent({
+        clock: { wall: 1_800_000_000_001, counter: 0 },
+        sentAt: 2,
+        body: { type: "membership", profile: null, timer: 0 },
+      }),
+      membership: { epoch: 2, ...NO_CHANGE, adds: [carol] },
     };
     const placed = { ...origin, seq: 1, at: 1, rights: "change" as const };
+    const added: Message[] = [];
+    core.events.subscribe((event) => event.event === "message.added" && added.push(event.data));
     await core.journal.run(() => addSequenced(core, ids.talk, [placed, coming]));
     expect(core.state.conversation(ids.talk)).toMatchObject({ tail: [], row: { upTo: 2 } });
+    // Told with the name of whoever came.
+    expect(added.at(-1)?.notice).toMatchObject({ people: [{ displayName: "Carol" }] });
     const again = await openCore(store);
     expect(again.state.conversation(ids.talk).tail).toEqual([]);
   });

@@ -393,6 +393,7 @@ function fakeHost(options: FakeOptions): void {
         };
       }),
     "typing.set": () => ({}),
+    "attention.set": () => ({}),
     "connection.get": () => connection,
     "connection.retry": () => {
       window.fake.connection({ relay: "connected", retryAt: null, error: null });

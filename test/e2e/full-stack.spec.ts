@@ -27,23 +27,19 @@ test("what one does with a message, the other one sees", async ({ scene, browser
   await alice.find("bo");
   await alice.say("Shall we glue it?");
   await bob.openFirst();
-  const choose = async (seat: Seat, text: string, item: string) => {
-    await seat.message(text).locator(".bubble").click({ button: "right" });
-    await seat.page.getByTestId(`menu-${item}`).click();
-  };
-  await choose(bob, "Shall we glue it?", "react");
+  await bob.choose("Shall we glue it?", "react");
   await bob.page.getByTestId("reaction-picker").locator('[data-emoji="👍"]').click();
   await expect(alice.page.getByTestId("reaction")).toHaveAccessibleName(/thumbs up: Bob/);
-  await choose(bob, "Shall we glue it?", "reply");
+  await bob.choose("Shall we glue it?", "reply");
   await bob.say("Tomorow");
   await expect(alice.page.getByTestId("quote")).toContainText("Shall we glue it?");
   await bob.page.getByTestId("composer-input").press("ArrowUp");
   await bob.page.getByTestId("composer-input").fill("Tomorrow");
   await bob.page.getByTestId("composer-input").press("Enter");
   await expect(alice.page.getByTestId("edited")).toBeVisible();
-  await choose(alice, "Tomorrow", "pin");
+  await alice.choose("Tomorrow", "pin");
   await expect(bob.page.getByTestId("pinned-bar")).toContainText("Tomorrow");
-  await choose(bob, "Tomorrow", "delete");
+  await bob.choose("Tomorrow", "delete");
   await bob.page.getByTestId("delete-for-everyone").click();
   await expect(alice.message("This message was deleted")).toBeVisible();
   await expect(alice.page.getByTestId("pinned-bar")).toHaveCount(0);

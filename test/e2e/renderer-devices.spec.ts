@@ -34,7 +34,7 @@ test.describe("the list of devices", () => {
     await expect(question).toHaveCount(0);
     expect(await callsTo(page, "devices.remove")).toEqual([]);
     await deviceNamed(page, "Old laptop").getByTestId("device-remove").click();
-    await page.getByTestId("remove-confirm").click();
+    await page.getByTestId("remove-device-confirm").click();
     await expect(deviceNamed(page, "Old laptop")).toHaveCount(0);
     await expect(page.getByTestId("device-item")).toHaveCount(2);
     await expect(page.getByTestId("link-device")).toBeFocused();
@@ -46,7 +46,7 @@ test.describe("the list of devices", () => {
     await openSettings(page);
     await page.evaluate(() => window.fake.failNext("devices.remove", "relay_unreachable"));
     await deviceNamed(page, "Old laptop").getByTestId("device-remove").click();
-    await page.getByTestId("remove-confirm").click();
+    await page.getByTestId("remove-device-confirm").click();
     await expect(page.getByTestId("remove-device").getByRole("alert")).toContainText(
       "The relay cannot be reached",
     );
@@ -243,7 +243,7 @@ test("everything goes by keyboard alone", async ({ page }) => {
   await reach("device-remove");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("alertdialog").getByText("Cancel")).toBeFocused();
-  await reach("remove-confirm");
+  await reach("remove-device-confirm");
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("device-item")).toHaveCount(2);
   await page.keyboard.press("Escape");

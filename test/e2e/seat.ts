@@ -71,6 +71,16 @@ export class Seat {
     return this.page.getByTestId("message").filter({ hasText: text });
   }
 
+  notice(words: string | RegExp) {
+    return this.page.getByTestId("notice").filter({ hasText: words });
+  }
+
+  /** An item of a message's menu, by mouse. */
+  async choose(text: string, item: string): Promise<void> {
+    await this.message(text).locator(".bubble").click({ button: "right" });
+    await this.page.getByTestId(`menu-${item}`).click();
+  }
+
   state(text: string) {
     return this.message(text).getByTestId("message-state");
   }
@@ -112,4 +122,11 @@ export async function twoPeople(scene: Scene, browser: Browser) {
   await alice.signUp("alice", "Alice");
   await bob.signUp("bob", "Bob");
   return { data, relay, alice, bob };
+}
+
+export async function threePeople(scene: Scene, browser: Browser) {
+  const two = await twoPeople(scene, browser);
+  const carol = await Seat.take(scene, browser, two.relay);
+  await carol.signUp("carol", "Carol");
+  return { ...two, carol };
 }

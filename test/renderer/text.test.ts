@@ -117,6 +117,12 @@ describe("failures in words", () => {
     expect(failureWords(limited)).toBe("Too many requests. Try again in 5 s.");
   });
 
+  it("says what to do where others changed the same at the same moment", () => {
+    expect(failureWords(new DovetailError("stale_epoch"))).toBe(
+      "Others kept changing this group at the same moment. Try again.",
+    );
+  });
+
   it("keeps the sentence of a failure that it has none for", () => {
     expect(failureWords(new Error("out of the blue"))).toBe("out of the blue");
   });

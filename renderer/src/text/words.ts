@@ -55,6 +55,7 @@ const sentences: Readonly<Partial<Record<DovetailError["code"], string>>> = {
   device_removed: "This device was removed from your account.",
   link_invalid: "This link does not work: it is wrong, was revoked, has expired or is used up.",
   group_full: "The group is full: it has as many members as it may have.",
+  stale_epoch: "Others kept changing this group at the same moment. Try again.",
   not_allowed: "Only an admin of the group may do that.",
   not_a_member: "You are not in this group any more.",
   too_many_invites: "The group has as many links as it may have. Revoke one first.",
