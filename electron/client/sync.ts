@@ -110,7 +110,7 @@ export class Sync {
     await this.meet(conversation);
   }
 
-  /** Takes what the relay answered of a conversation, which is not pushed to whom it answers. */
+  /** Takes what the relay answered of a conversation; what it pushes of it comes after. */
   async meet(conversation: ConversationState): Promise<void> {
     const generation = this.#generation;
     try {

@@ -187,16 +187,12 @@ class RegroupJob implements WriteJob {
     acquaintances.groupsChanged(audience);
     this.#peer.send(relayFrames.encode(this.#regrouping.answer(entry, state)));
     this.#done(true);
+    // To whoever asked, too: were the answer lost and what follows not, its device would be past it.
     let stamp = firstStamp + firstEvent;
     if (joined.length > 0) {
-      const told: RelayFrame = { type: "conversation", stamp: stamp++, conversation: state };
-      connections.push(joined, told, this.#peer);
+      connections.push(joined, { type: "conversation", stamp: stamp++, conversation: state });
     }
-    connections.push(
-      audience,
-      { type: "entries", stamp, conversationId, entries: [entry] },
-      this.#peer,
-    );
+    connections.push(audience, { type: "entries", stamp, conversationId, entries: [entry] });
     // Only in a small group do the members see each other by it.
     if (Math.min(membersBefore, conversation.members.length) <= MESH_MEMBERS) {
       presence.reconsider(audience);

@@ -32,11 +32,12 @@ describe("conversations", () => {
     expect(await bob.open(alice.userId)).toBe(talk);
   });
 
-  it("are told to the other side", async () => {
-    expect(await bob.got("conversation")).toMatchObject({
-      conversation: { conversationId: talk, kind: "direct", head: 0 },
-    });
-    expect(alice.all("conversation")).toEqual([]);
+  it("are told to both sides: no later stamp passes over them where the answer was lost", async () => {
+    for (const side of [alice, bob]) {
+      expect(await side.got("conversation")).toMatchObject({
+        conversation: { conversationId: talk, kind: "direct", head: 0 },
+      });
+    }
   });
 
   it("with oneself are notes", async () => {
