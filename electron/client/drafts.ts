@@ -14,11 +14,11 @@ const DRAFT_TTL = 30 * 86_400;
 
 export class Drafts {
   readonly #core: Core;
-  readonly #queue: (body: () => Promise<Body>, ttl: number) => Promise<void>;
+  readonly #queue: (body: () => Promise<Body | null>, ttl: number) => Promise<void>;
   readonly #timers = new Map<ConversationId, Timer>();
   #closed = false;
 
-  constructor(core: Core, queue: (body: () => Promise<Body>, ttl: number) => Promise<void>) {
+  constructor(core: Core, queue: (body: () => Promise<Body | null>, ttl: number) => Promise<void>) {
     this.#core = core;
     this.#queue = queue;
     // What was typed just before the last process ended.
@@ -35,10 +35,13 @@ export class Drafts {
     this.#timers.get(conversationId)?.cancel();
     const timer = this.#core.ports.clock.after(delayMs, () => {
       this.#timers.delete(conversationId);
-      // As it is when its turn comes: something may be typed until then.
-      const draft = async (): Promise<Body> => {
+      // As it is when its turn comes: something may be typed until then. What another device said
+      // meanwhile is not said again, for that would take the place of what is typed there.
+      const draft = async (): Promise<Body | null> => {
         const { draft } = this.#core.state.conversation(conversationId);
-        return { type: "draft", conversationId, text: draft?.text ?? "" };
+        return draft && isUntold(draft)
+          ? { type: "draft", conversationId, text: draft.text }
+          : null;
       };
       this.#queue(draft, DRAFT_TTL).catch((error: unknown) => {
         const { code } = DovetailError.from(error);

@@ -11,13 +11,14 @@ import {
 } from "../../shared/ids.js";
 import type { Body } from "./content.js";
 import { decodeContent, isWritten, MAX_EXCERPT_BYTES } from "./content.js";
-import type { Core } from "./core.js";
+import { type Core, unchanged } from "./core.js";
 import type { Engine } from "./engine.js";
 import { addOwn } from "./entries.js";
 import { findMessage } from "./find.js";
 import type { Found } from "./found.js";
 import type { Handlers } from "./handlers.js";
 import { listMessages, loggedOf, messageAt, visible } from "./history.js";
+import type { Change } from "./journal.js";
 import { personOf } from "./people.js";
 import { keys, seqOfKey } from "./rows.js";
 import type { Conversation } from "./state.js";
@@ -92,6 +93,15 @@ export class MessageCalls {
     body: Body | (() => Promise<Body>),
     ttl = 0,
   ): Promise<MessageId> {
+    return (await this.#queue(conversation, body, ttl)) as MessageId;
+  }
+
+  /** Null where in its turn there is nothing to say any more. */
+  async #queue(
+    conversation: Conversation,
+    body: Body | (() => Promise<Body | null>),
+    ttl: number,
+  ): Promise<MessageId | null> {
     const { state, journal } = this.#core;
     const { row } = conversation;
     if (!state.own(row)) throw new DovetailError("not_a_member");
@@ -99,9 +109,11 @@ export class MessageCalls {
       throw new DovetailError("blocked");
     }
     // What has to be looked up is looked up in its turn, so that nothing said later overtakes it.
-    const origin = await journal.run(async () =>
-      addOwn(this.#core, row.conversationId, typeof body === "function" ? await body() : body, ttl),
-    );
+    const origin = await journal.run(async (): Promise<Change<Origin | null>> => {
+      const said = typeof body === "function" ? await body() : body;
+      return said ? addOwn(this.#core, row.conversationId, said, ttl) : unchanged(null);
+    });
+    if (!origin) return null;
     this.#engine()?.queued(conversation);
     return messageIdOf(row.conversationId, origin);
   }
@@ -110,10 +122,10 @@ export class MessageCalls {
    * Queues what is for the own devices alone.
    * @throws DovetailError `relay_unreachable` before the notes, which carry it, are known.
    */
-  async personal(body: Body | (() => Promise<Body>), ttl = 0): Promise<void> {
+  async personal(body: Body | (() => Promise<Body | null>), ttl = 0): Promise<void> {
     const { notes } = this.#core.state;
     if (!notes) throw new DovetailError("relay_unreachable", "This is possible once connected.");
-    await this.queue(notes, body, ttl);
+    await this.#queue(notes, body, ttl);
   }
 
   async #send(

@@ -234,6 +234,21 @@ describe("what is one's own", () => {
     expect(await on.about(third, talk)).toMatchObject(expected);
   });
 
+  it("what another device said of a draft is not said again over what is typed there", async () => {
+    const type = (device: Device, text: string) =>
+      on.ask(device, "conversations.setDraft", { conversationId: talk, text });
+    await type(alice, "first");
+    await world.run(200);
+    await type(laptop, "second, and heard of the first before it was told");
+    await world.run(1_800);
+    // The laptop has the first one, and its turn to tell comes.
+    await type(alice, "third");
+    await world.run(10_000);
+    for (const device of [alice, laptop]) {
+      expect(await on.about(device, talk)).toMatchObject({ draft: "third" });
+    }
+  });
+
   it("a stranger's message is a request until it is answered or accepted", async () => {
     expect(await on.about(bob, talk)).toMatchObject({ request: false });
     const fresh = await World.open({ seed: 8, handles: ["carol", "dave"], acquainted: false });
