@@ -41,6 +41,7 @@ const commands = {
   headless: bundle("headless"),
   browser: bundle("browser", ["renderer"]),
   bench: bundle("bench", ["relay", "headless"]),
+  simulate: bundle("simulate"),
   start: { build: app, run: async (args) => (await import("./start.mjs")).start(args) },
   client: { build: app, run: async (args) => (await import("./start.mjs")).client(args) },
   demo: { build: app, run: async (args) => (await import("./demo.mjs")).demo(args) },

@@ -64,4 +64,8 @@ export const targets = {
     configs: [program("test/soak/real/main.ts")],
   },
   bench: { sources: ["shared", "electron", "bench"], configs: [program("bench/main.ts")] },
+  simulate: {
+    sources: ["shared", "electron", "relay", "bench"],
+    configs: [program("bench/capacity/main.ts")],
+  },
 };
