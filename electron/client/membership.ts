@@ -1,6 +1,7 @@
 /** Who is in a group, as the log tells. */
 import type { Write } from "../../shared/key-value.js";
 import { changed, type Group } from "../../shared/membership.js";
+import type { Membership } from "../../shared/protocol.js";
 import type { Core } from "./core.js";
 import type { Effect } from "./registers.js";
 import { type ConversationRow, keys, type LogRow, membersRow, personRow } from "./rows.js";
@@ -24,11 +25,10 @@ export const groupOf = ({ epoch, restricted, members }: ConversationRow): Group 
  * be ahead of the log, because the relay tells new members who is there now.
  */
 export function followed(
-  core: Core,
   row: ConversationRow,
   { membership }: LogRow,
   seq: number,
-): (Effect & { readonly row: ConversationRow }) | null {
+): ConversationRow | null {
   if (!membership || membership.epoch !== row.epoch + 1) return null;
   const change = { ...membership, adds: membership.adds.map(({ userId }) => userId) };
   const after = changed(groupOf(row), change);
@@ -37,16 +37,25 @@ export function followed(
     // What was written before somebody joined does not wait for them.
     return { deliveredUpTo: seq - 1, readUpTo: seq - 1, ...known, userId, admin };
   });
+  return { ...row, epoch: after.epoch, restricted: after.restricted, members };
+}
+
+/**
+ * Those who were added and are not known yet. What the relay has told of somebody is never older
+ * than the log; it tells nothing of who came and went since.
+ */
+export function introduced(core: Core, adds: Membership["adds"]): Effect {
+  const { people } = core.state;
+  const strangers = adds.filter(({ userId }) => !people.has(userId));
   return {
-    row: { ...row, epoch: after.epoch, restricted: after.restricted, members },
-    writes: membership.adds.map(({ userId, handle, displayName }) => ({
+    writes: strangers.map(({ userId, handle, displayName }) => ({
       type: "put",
       key: keys.person(userId),
       value: personRow.encode({ handle, displayName }),
     })),
     apply() {
-      for (const { userId, handle, displayName } of membership.adds) {
-        core.state.people.set(userId, { handle, displayName });
+      for (const { userId, handle, displayName } of strangers) {
+        people.set(userId, { handle, displayName });
       }
     },
   };

@@ -16,7 +16,7 @@ import { logAt } from "./find.js";
 import type { Found, Logged } from "./found.js";
 import type { ClockReading } from "./hlc.js";
 import { DELETED, marked, NO_MARKS, writingOf } from "./marks.js";
-import { followed, membershipWrites } from "./membership.js";
+import { followed, introduced, membershipWrites } from "./membership.js";
 import { personal } from "./personal.js";
 import { Pending, register } from "./registers.js";
 import {
@@ -161,8 +161,8 @@ export class Revision {
     if (pending) this.#put({ type: "del", key: keys.tail(conversationId, pending) });
     const own = entry.userId === state.self.userId;
     this.#advance(seq, row, own, known, content.body, shown);
-    // Before it is told: it names those who came.
-    if (entry.membership) this.#followMembers(entry, seq);
+    // Before it is told: who joins is named in it.
+    if (entry.membership) this.#followMembers(entry, entry.membership, seq);
     this.#effects.push(() => {
       const now = this.#logged.get(seq) as Logged;
       if (pending) remove(this.#conversation.tail, pending);
@@ -302,18 +302,19 @@ export class Revision {
     if (this.#counts(row, body)) this.#unread(-1, body);
   }
 
-  #followMembers(entry: LogRow, seq: number): void {
+  #followMembers(entry: LogRow, { adds }: Membership, seq: number): void {
     const { userId: self } = this.#core.state.self;
-    const joins = entry.membership?.adds.some(({ userId }) => userId === self);
+    const joins = adds.some(({ userId }) => userId === self);
     // As the relay counts it: what one had not read when one was out before is not waited for.
     if (joins) this.row = { ...this.row, readUpTo: Math.max(this.row.readUpTo, seq - 1) };
-    if (entry.membership?.adds.some(({ userId }) => userId !== self)) this.#lowerFloors();
-    const change = followed(this.#core, this.row, entry, seq);
-    if (!change) return;
-    this.row = change.row;
+    if (adds.some(({ userId }) => userId !== self)) this.#lowerFloors();
+    const people = introduced(this.#core, adds);
+    for (const write of people.writes) this.#put(write);
+    this.#effects.push(people.apply);
+    const row = followed(this.row, entry, seq);
+    if (!row) return;
+    this.row = row;
     this.#membersChanged = true;
-    for (const write of change.writes) this.#put(write);
-    this.#effects.push(change.apply);
   }
 
   /** What waits is for somebody more than those who told directly what they did with it. */

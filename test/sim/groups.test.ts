@@ -276,3 +276,41 @@ describe("an invite link", () => {
     expect(await on.ask(alice, "groups.invites", id)).toEqual([]);
   });
 });
+
+describe("a group of people who never wrote to each other", () => {
+  beforeEach(async () => {
+    world = await World.begin({ seed: 12, handles: ["alice", "bob", "carol"] });
+    on = new Asking(world);
+    [alice, bob, carol] = world.devices as [Device, Device, Device];
+    await world.act(world.devices.map((device) => world.register(device)));
+    const made = await on.ask(alice, "groups.create", { name: "Climbing", handles: ["bob"] });
+    group = made.conversationId;
+    await world.run(3_000);
+  });
+
+  it("names who joins where it tells of it", async () => {
+    const told: string[] = [];
+    bob.client?.subscribe(({ event, data }) => {
+      if (event === "message.added") told.push(`${data.fromName} ${data.notice?.type}`);
+    });
+    const { code } = await on.ask(alice, "groups.createInvite", { conversationId: group });
+    await on.ask(carol, "groups.join", { code });
+    await world.run(3_000);
+    expect(told).toEqual(["carol joined"]);
+  });
+
+  it("names who came and went while one was away", async () => {
+    world.kill(bob);
+    await on.ask(alice, "groups.add", { conversationId: group, handles: ["carol"] });
+    await world.run(3_000);
+    await on.say(carol, group, "hi and bye");
+    await on.ask(carol, "groups.leave", { conversationId: group });
+    await world.run(3_000);
+    world.start(bob);
+    await world.run(3_000);
+    expect(await on.find(bob, group, "hi and bye")).toMatchObject({
+      from: "carol",
+      fromName: "carol",
+    });
+  });
+});
