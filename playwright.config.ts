@@ -6,7 +6,7 @@ const noElectron = whyNoElectron();
 
 /** What needs Electron, and what runs at the desktop app and in the browser alike. */
 const DESKTOP_ONLY = "electron.spec.ts";
-const BOTH = ["full-stack.spec.ts"];
+const BOTH = ["full-stack.spec.ts", "full-stack-groups.spec.ts", "full-stack-messages.spec.ts"];
 
 export default defineConfig({
   testDir: "test/e2e",

@@ -115,7 +115,7 @@ test("messages that disappear, and somebody who is blocked and unblocked", async
   await expect(bob.message("Hello yourself").getByTestId("mark-timer")).toHaveCount(0);
 
   await chooseOfConversation(alice, "block");
-  await alice.page.getByTestId("block-confirm").click();
+  await alice.page.getByTestId("block-dialog-confirm").click();
   await expect(alice.page.getByTestId("blocked-bar")).toBeVisible();
   await bob.say("Do you hear me?");
   // They are not told that they are blocked.

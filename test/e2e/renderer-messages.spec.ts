@@ -526,7 +526,7 @@ test.describe("a conversation's menu", () => {
       await page.getByTestId("conversation-menu").click();
       await page.getByTestId("menu-block").click();
       await expect(page.getByRole("button", { name: "Cancel" })).toBeFocused();
-      await page.getByTestId("block-confirm").click();
+      await page.getByTestId("block-dialog-confirm").click();
       await expect(page.getByTestId("blocked-bar")).toBeVisible();
       await expect(page.getByTestId("composer-input")).toHaveCount(0);
       if (place === "bar") await page.getByTestId("unblock").click();

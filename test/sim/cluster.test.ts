@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { CLUSTER_SEEDS, familyOf } from "./family.js";
 import { play } from "./scenario.js";
 
-it("the same seed makes the same world of several nodes", async () => {
+it("the same seed makes the same world of several nodes", { timeout: 120_000 }, async () => {
   const one = await play(familyOf(CLUSTER_SEEDS));
   const two = await play(familyOf(CLUSTER_SEEDS));
   expect(two.world.traceHash).toBe(one.world.traceHash);

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { familyOf } from "./family.js";
 import { play } from "./scenario.js";
 
-it("the same seed makes the same world", async () => {
+it("the same seed makes the same world", { timeout: 120_000 }, async () => {
   const one = await play(familyOf(4711));
   const two = await play(familyOf(4711));
   expect(two.world.traceHash).toBe(one.world.traceHash);
