@@ -38,6 +38,9 @@ export type Push = Extract<
   }
 >;
 
+/** What a connection needs of the client's ports. */
+export type LinkPorts = Pick<ClientPorts, "relay" | "clock" | "random" | "crypto" | "log">;
+
 export interface RelayLinkEvents {
   /** Synchronously before anything else of this connection is handed on. `relay` is its name. */
   connected(welcome: Welcome, relay: string): void;
@@ -95,7 +98,7 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
 const OUT_OF_REACH: ReadonlySet<ErrorCode> = new Set(["relay_unreachable", "timeout"]);
 
 export class RelayLink {
-  readonly #ports: ClientPorts;
+  readonly #ports: LinkPorts;
   readonly #options: ClientOptions;
   readonly #events: RelayLinkEvents;
   readonly #requests: Requests;
@@ -114,7 +117,7 @@ export class RelayLink {
   #error: DovetailError | null = null;
   #closed = false;
 
-  constructor(ports: ClientPorts, options: ClientOptions, events: RelayLinkEvents) {
+  constructor(ports: LinkPorts, options: ClientOptions, events: RelayLinkEvents) {
     this.#ports = ports;
     this.#options = options;
     this.#events = events;

@@ -3,14 +3,14 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DovetailError } from "../../shared/errors.js";
-import type { KeyValue } from "../../shared/key-value.js";
 import { openLevel } from "../../shared/node/level-key-value.js";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
-import type { Log } from "../../shared/runtime.js";
 import { Client } from "../client/index.js";
-import type { DirectTransport } from "../client/ports.js";
-import { deviceKeys, type Protector } from "./device-keys.js";
+import type { DeviceKeys } from "../client/ports.js";
+import { deviceKeys } from "./device-keys.js";
 import { writeError, writeWhole } from "./files.js";
+import type { ProfileOptions } from "./profile-options.js";
+import { beginRecovery, readRecovery, recover } from "./recover.js";
 import { relayDialer } from "./relay-dialer.js";
 
 const FORMAT = 1;
@@ -18,10 +18,9 @@ const description = z.object({ format: z.int().min(1), created: z.string() });
 
 /**
  * Makes the folder where it is missing.
- * @throws DovetailError `profile_in_use`, `profile_corrupt`, `profile_newer`, `disk_full`,
- * `storage_failed`.
+ * @throws DovetailError `profile_corrupt`, `profile_newer`, `disk_full`, `storage_failed`.
  */
-async function openProfile(folder: string): Promise<KeyValue> {
+async function describeProfile(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw writeError(folder, cause);
   });
@@ -36,7 +35,6 @@ async function openProfile(folder: string): Promise<KeyValue> {
   } else if (readDescription(path, found).format > FORMAT) {
     throw new DovetailError("profile_newer", `${path} was written by a newer Dovetail.`);
   }
-  return await openLevel(join(folder, "db"));
 }
 
 function readDescription(path: string, text: string): z.infer<typeof description> {
@@ -47,30 +45,37 @@ function readDescription(path: string, text: string): z.infer<typeof description
   }
 }
 
-export interface ProfileOptions {
-  /** The profile folder. */
-  readonly profile: string;
-  readonly relayUrl: string;
-  readonly deviceName: string;
-  readonly direct: DirectTransport;
-  readonly protector: Protector;
-  readonly log: Log;
-}
-
 /**
- * The client core on a profile folder, with Node's ports.
+ * The client core on a profile folder, with Node's ports. A damaged history is recovered from, by a
+ * new device of the same user (`recover.ts`).
  * @throws DovetailError `profile_in_use`, `profile_corrupt`, `profile_newer`, `disk_full`,
  * `storage_failed`.
  */
 export async function openProfileClient(options: ProfileOptions): Promise<Client> {
-  const store = await openProfile(options.profile);
+  await describeProfile(options.profile);
+  const keys = deviceKeys(options.profile, options.protector);
+  const open = () => openClient(options, keys);
+  const former = await readRecovery(options.profile);
+  if (former) return await recover(options, former, open);
+  try {
+    return await open();
+  } catch (error) {
+    // Without its key a device has nobody's history to recover.
+    if (DovetailError.from(error).code !== "profile_corrupt" || !(await keys.load())) throw error;
+    options.log.warn("the profile is damaged", { error: String(error) });
+    return await recover(options, await beginRecovery(options.profile, nodeClock.now()), open);
+  }
+}
+
+async function openClient(options: ProfileOptions, keys: DeviceKeys): Promise<Client> {
+  const store = await openLevel(join(options.profile, "db"));
   try {
     return await Client.open(
       {
         store,
         relay: relayDialer,
         direct: options.direct,
-        keys: deviceKeys(options.profile, options.protector),
+        keys,
         clock: nodeClock,
         random: nodeRandom,
         crypto: nodeCrypto,

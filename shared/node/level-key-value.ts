@@ -38,16 +38,16 @@ type Database = Level<string, Uint8Array>;
 
 /**
  * Whether the file is gone without which LevelDB takes a folder for a new one: it would delete the
- * tables in it. They are first written when that file is there.
+ * tables and logs in it. They are first written when that file is there.
  */
 async function isHeadless(folder: string): Promise<boolean> {
   const names = await readdir(folder).catch((): string[] => []);
-  return !names.includes("CURRENT") && names.some((name) => /\.(ldb|sst)$/.test(name));
+  return !names.includes("CURRENT") && names.some((name) => /\.(ldb|sst|log)$/.test(name));
 }
 
 async function openDatabase(folder: string): Promise<Database> {
   if (await isHeadless(folder)) {
-    throw new DovetailError("profile_corrupt", `${folder} has tables but no CURRENT file.`);
+    throw new DovetailError("profile_corrupt", `${folder} has data but no CURRENT file.`);
   }
   const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
   await database.open();
