@@ -1,6 +1,6 @@
 /** The promises of ARCHITECTURE.md, checked while the world runs and when it has come to rest. */
 import type { Client } from "../../electron/client/index.js";
-import { keys as clientKeys, conversationRow } from "../../electron/client/rows.js";
+import { keys as clientKeys, conversationRow, tailRow } from "../../electron/client/rows.js";
 import { keys as relayKeys, rows as relayRows } from "../../relay/store/rows.js";
 import type { Conversation, Message, MessageState } from "../../shared/client-api.js";
 import {
@@ -165,7 +165,7 @@ export class Checker {
    */
   async faults(): Promise<string[]> {
     this.#cursorsAdvance();
-    const faults: string[] = [];
+    const faults: string[] = this.#world.devices.flatMap((device) => this.#waiting(device));
     const summaries: Summary[] = [];
     for (const id of this.#world.conversations.keys()) {
       if (faults.length > 0) return faults;
@@ -220,6 +220,20 @@ export class Checker {
       ...summaryFaults(summary, seen.list),
       ...wishFaults(this.#world.memory, { ...seen, list }, talk.steady(device)),
     ];
+  }
+
+  /** All that it wrote has its place, also what nobody is shown; but for what it wrote when it was out. */
+  #waiting({ name, disk, deviceId, userId }: Device): string[] {
+    const faults: string[] = [];
+    for (const { key, value } of disk.present(under(clientKeys.tails))) {
+      const id = key.slice(clientKeys.tails.length).split("/")[0] as ConversationId;
+      const entry = tailRow.decode(value);
+      if (entry.deviceId !== deviceId || entry.seq !== 0) continue;
+      const members = this.#world.groups.has(id) && groupRow(this.#world.relay.disk, id)?.members;
+      if (members && !members.some((member) => member.userId === userId)) continue;
+      faults.push(`${name} has not brought ${entry.n} of ${id} to the relay`);
+    }
+    return faults;
   }
 
   /** Members, roles and what the group is called: with all alike, and as the relay has them. */
