@@ -220,7 +220,8 @@ export class MessageCalls {
       if (!conversation) continue;
       if (conversationId && conversation.row.conversationId !== conversationId) continue;
       const message = await messageAt(this.#core, conversation, parsed.origin);
-      if (message) messages.push(message);
+      // It may have been taken away while it was read.
+      if (message?.starred) messages.push(message);
       if (messages.length === limit) break;
     }
     return messages;
@@ -230,9 +231,8 @@ export class MessageCalls {
     const conversation = this.#core.state.conversation(id);
     const pins = conversation.pins.filter(({ on }) => on).reverse();
     const messages = await Promise.all(pins.map((pin) => messageAt(this.#core, conversation, pin)));
-    return messages.filter((message) => message !== null && !message.deleted) as NonNullable<
-      (typeof messages)[number]
-    >[];
+    // It may have been taken away while it was read.
+    return messages.filter((message) => message !== null && message.pinned && !message.deleted);
   }
 
   async #search({
