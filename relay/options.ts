@@ -35,6 +35,15 @@ const iceServer = z.string().transform((value, context): IceServer => {
   return { urls: [url], username, credential };
 });
 
+const MAX_TURN_URLS = 4;
+
+/** Without credentials: those come of the secret. */
+const turnServer = z
+  .string()
+  .trim()
+  .regex(/^turns?:\S+$/, "not `turn:HOST:PORT` without user and password")
+  .max(512);
+
 const invite = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,128}(?::[1-9]\d{0,8})?$/, "not `CODE` or `CODE:USES`")
@@ -167,6 +176,19 @@ const definitions = {
     default: [],
     list: true,
   },
+  "turn-server": {
+    flag: "--turn-server <server>",
+    help: "`turn:HOST:PORT` of a TURN server that shares a secret with the relay; repeatable",
+    schema: z.array(turnServer).max(MAX_TURN_URLS),
+    default: [],
+    list: true,
+  },
+  "turn-secret": {
+    flag: "--turn-secret <text>",
+    help: "secret that the TURN server shares with the relay",
+    schema: line(256).optional(),
+    secret: true,
+  },
   retention: {
     flag: "--retention <how long>",
     help: "how long entries are kept: forever, a number of days as in `30d`, or delivered: until every device of every member has them",
@@ -282,6 +304,13 @@ export function readOptions(
   if ((value["cassandra-user"] === undefined) !== (value["cassandra-password"] === undefined)) {
     throw new OptionsError("Cassandra's user and password are given together, or not at all.");
   }
+  const turn = { urls: value["turn-server"], secret: value["turn-secret"] };
+  if ((turn.urls.length === 0) !== (turn.secret === undefined)) {
+    throw new OptionsError("--turn-server and the TURN server's secret are given together.");
+  }
+  if (turn.secret && value["ice-server"].length === MAX_ICE_SERVERS) {
+    throw new OptionsError(`There are more than ${MAX_ICE_SERVERS} ICE servers.`);
+  }
   return {
     host: value.host,
     port: value.port,
@@ -300,6 +329,7 @@ export function readOptions(
     name: value.name,
     invites: new Map(value["invite-code"]),
     iceServers: value["ice-server"],
+    turn: turn.secret === undefined ? null : { ...turn, secret: turn.secret },
     retention: value.retention,
     logLevel: value["log-level"],
     heartbeatMs: value["heartbeat-ms"],

@@ -232,7 +232,9 @@ export class MessageCalls {
     const pins = conversation.pins.filter(({ on }) => on).reverse();
     const messages = await Promise.all(pins.map((pin) => messageAt(this.#core, conversation, pin)));
     // It may have been taken away while it was read.
-    return messages.filter((message) => message !== null && message.pinned && !message.deleted);
+    return messages
+      .filter((message) => message !== null)
+      .filter((each) => each.pinned && !each.deleted);
   }
 
   async #search({

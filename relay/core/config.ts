@@ -1,3 +1,4 @@
+import type { UserId } from "../../shared/ids.js";
 import type { IceServer } from "../../shared/protocol.js";
 
 /**
@@ -10,7 +11,8 @@ export interface RelayConfig {
   /** What clients sign, so that a signature for this relay is of no use at another. */
   readonly name: string;
   readonly heartbeatMs: number;
-  readonly iceServers: readonly IceServer[];
+  /** For that user's direct channels, from now on. */
+  readonly iceServers: (user: UserId) => readonly IceServer[];
   /** Codes and how often each may be used (null: without end). Empty: everybody may register. */
   readonly invites: ReadonlyMap<string, number | null>;
   /** Where absent, for ever. */

@@ -233,7 +233,7 @@ export class Connection implements Peer {
       displayName,
       now: ports.clock.now(),
       heartbeatMs: config.heartbeatMs,
-      iceServers: config.iceServers,
+      iceServers: config.iceServers(userId),
       run: this.#context.run,
     });
     this.#timer.cancel();

@@ -15,6 +15,7 @@ import { Gateway, type GatewayOptions } from "./gateway.js";
 import { httpServer } from "./http.js";
 import { Limits, type Rates } from "./limits.js";
 import { prometheusMetrics } from "./metrics.js";
+import { type TurnOptions, turnServer } from "./turn.js";
 
 export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly host: string;
@@ -28,6 +29,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly name?: string | undefined;
   readonly heartbeatMs: number;
   readonly iceServers: readonly IceServer[];
+  /** One that shares a secret with this relay. */
+  readonly turn?: TurnOptions | null;
   readonly invites: ReadonlyMap<string, number | null>;
   readonly retention?: Retention | undefined;
 }
@@ -53,7 +56,10 @@ export async function startRelayServer(
       {
         name: options.name ?? store.name,
         heartbeatMs: options.heartbeatMs,
-        iceServers: options.iceServers,
+        iceServers: (user) => [
+          ...options.iceServers,
+          ...(options.turn ? [turnServer(options.turn, user, nodeClock.now())] : []),
+        ],
         invites: options.invites,
         retention: options.retention,
       },

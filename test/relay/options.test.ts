@@ -54,6 +54,21 @@ describe("the relay's options", () => {
     ]);
   });
 
+  it("a TURN server that shares a secret has it from the environment, not from a flag", () => {
+    const url = "turn:turn.example.org:3478";
+    const secret = { DOVETAIL_RELAY_TURN_SECRET: "north" };
+    expect(read(["--turn-server", url], secret)?.turn).toEqual({ urls: [url], secret: "north" });
+    expect(read([])?.turn).toBeNull();
+    for (const [args, environment] of [
+      [["--turn-server", url], {}],
+      [[], secret],
+      [["--turn-server", `${url} alice secret`], secret],
+      [["--turn-server", url, "--turn-secret", "north"], {}],
+    ] as const) {
+      expect(() => read([...args], environment)).toThrow(OptionsError);
+    }
+  });
+
   it.each([
     [[], "forever"],
     [["--retention", "forever"], "forever"],

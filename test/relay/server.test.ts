@@ -109,6 +109,18 @@ describe("a relay on a port", () => {
     expect((await person("alice")).all("welcome")[0]?.iceServers).toEqual(iceServers);
   });
 
+  it("hands out credentials of the TURN server that shares a secret with it, to each user their own", async () => {
+    const turn = { urls: ["turn:turn.example.org:3478"], secret: "north" };
+    await start({ turn });
+    const [alice, bob] = [await person("alice"), await person("bob")];
+    const [ice] = alice.all("welcome")[0]?.iceServers ?? [];
+    expect(ice?.urls).toEqual(turn.urls);
+    const [expiry, user] = ice?.username?.split(":") ?? [];
+    expect(user).toBe(alice.userId);
+    expect(Number(expiry) * 1_000).toBeGreaterThan(Date.now());
+    expect(bob.all("welcome")[0]?.iceServers[0]?.credential).not.toBe(ice?.credential);
+  });
+
   it("ends a connection that sends text or too much, and goes on", async () => {
     await start();
     const texting = connect();

@@ -116,7 +116,13 @@ export class World {
     const { store, clock } = this;
     return new Relay(
       { store, clock, metrics, log: silent, random: nodeRandom, crypto: nodeCrypto, bus },
-      { name: "relay-test", heartbeatMs: 15_000, iceServers: [], invites: new Map(), ...config },
+      {
+        name: "relay-test",
+        heartbeatMs: 15_000,
+        iceServers: () => [],
+        invites: new Map(),
+        ...config,
+      },
     );
   }
 

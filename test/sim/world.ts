@@ -333,7 +333,7 @@ export class World {
         },
         bus,
       },
-      { name: store.name, heartbeatMs: 5_000, iceServers: [], invites: new Map() },
+      { name: store.name, heartbeatMs: 5_000, iceServers: () => [], invites: new Map() },
     );
   }
 
