@@ -1,6 +1,6 @@
 /** Keeps the stored logs level with the relay's: what changed while away, what is pushed, what is missing. */
 import { DovetailError } from "../../shared/errors.js";
-import type { ConversationId } from "../../shared/ids.js";
+import type { ConversationId, UserId } from "../../shared/ids.js";
 import { MAX_CHANGES, MAX_ENTRIES } from "../../shared/limits.js";
 import type { ConversationState, SequencedEntry } from "../../shared/protocol.js";
 import type { Core } from "./core.js";
@@ -193,7 +193,11 @@ export class Sync {
       this.#told(frame.conversation.conversationId);
     } else {
       const id = frame.conversationId;
-      if (!core.state.conversations.has(id)) await this.learn(id);
+      const known = core.state.conversations.get(id);
+      // Also who came while this device was away: the answer that tells of them may be older than this.
+      const isMember = (userId: UserId) =>
+        known?.row.members.some((each) => each.userId === userId);
+      if (!known || (frame.type === "cursors" && !isMember(frame.userId))) await this.learn(id);
       if (frame.type === "entries") await this.#checkOld(id, frame.entries);
       await core.journal.run(() => {
         if (frame.type === "cursors") return moveMember(core, id, frame, stamp);

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { encodeContent } from "../../electron/client/content.js";
 import { DovetailError } from "../../shared/errors.js";
-import type { DeviceId } from "../../shared/ids.js";
+import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { ids, RELAY, Stage, settled } from "./stage.js";
 
 const device = "dd".repeat(16) as DeviceId;
@@ -165,6 +165,27 @@ test("a gap in what is pushed is fetched before anything after it is shown", asy
     entries: [entry(1), entry(2), entry(3)],
   });
   expect((await stage.messages()).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+});
+
+test("cursors of somebody who is not known yet are not passed over: who it is is asked", async () => {
+  const stage = await Stage.withTalk();
+  const group = { ...stage.talk(), conversationId: "ab".repeat(16) as ConversationId };
+  const told = { ...group, kind: "group" as const, epoch: 1 };
+  await stage.tell({ type: "conversation", stamp: 2, conversation: told });
+  const carol = "ca".repeat(16) as UserId;
+  const cursors = { userId: carol, deliveredUpTo: 3, readUpTo: 3 };
+  const { conversationId } = group;
+  await stage.tell({ type: "cursors", stamp: 5, conversationId, ...cursors });
+  expect(stage.last("getConversation").conversationId).toBe(conversationId);
+  const person = { ...cursors, handle: "carol", displayName: "Carol", admin: false };
+  const now = { ...told, epoch: 2, members: [...told.members, person] };
+  await stage.answer("getConversation", { type: "opened", conversation: now });
+  const members = await stage.client.call("groups.members", { conversationId });
+  expect(members.map(({ handle }) => handle)).toContain("carol");
+  // Asked once: what comes next of her is taken as it comes.
+  stage.sent = [];
+  await stage.tell({ type: "cursors", stamp: 6, conversationId, ...cursors, deliveredUpTo: 4 });
+  expect(stage.has("getConversation")).toBe(false);
 });
 
 test("a relay that keeps no more than the last entries: the history begins there", async () => {
