@@ -157,6 +157,25 @@ const definitions = {
     schema: line(256).optional(),
     secret: true,
   },
+  nats: {
+    flag: "--nats <server>",
+    help: "`HOST:PORT` of a NATS server through which the relay's nodes hear each other; repeatable",
+    schema: z.array(z.string()).transform(contactPoints),
+    default: [],
+    list: true,
+  },
+  "nats-user": {
+    flag: "--nats-user <name>",
+    help: "user of NATS",
+    schema: line(128).optional(),
+    secret: true,
+  },
+  "nats-password": {
+    flag: "--nats-password <text>",
+    help: "password of that user",
+    schema: line(256).optional(),
+    secret: true,
+  },
   name: {
     flag: "--name <text>",
     help: "name that clients sign; by default a random one that is kept with the data",
@@ -304,6 +323,14 @@ export function readOptions(
   if ((value["cassandra-user"] === undefined) !== (value["cassandra-password"] === undefined)) {
     throw new OptionsError("Cassandra's user and password are given together, or not at all.");
   }
+  if (value.nats.length > 0 && value.store === "level") {
+    throw new OptionsError(
+      "Several nodes need a store that they share: --nats goes with --store cassandra.",
+    );
+  }
+  if ((value["nats-user"] === undefined) !== (value["nats-password"] === undefined)) {
+    throw new OptionsError("NATS's user and password are given together, or not at all.");
+  }
   const turn = { urls: value["turn-server"], secret: value["turn-secret"] };
   if ((turn.urls.length === 0) !== (turn.secret === undefined)) {
     throw new OptionsError("--turn-server and the TURN server's secret are given together.");
@@ -325,6 +352,10 @@ export function readOptions(
             user: value["cassandra-user"],
             password: value["cassandra-password"],
           }
+        : null,
+    nats:
+      value.nats.length > 0
+        ? { servers: value.nats, user: value["nats-user"], password: value["nats-password"] }
         : null,
     name: value.name,
     invites: new Map(value["invite-code"]),

@@ -1,10 +1,12 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { openLevel } from "../../shared/node/level-key-value.js";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import type { IceServer } from "../../shared/protocol.js";
 import type { Log } from "../../shared/runtime.js";
+import { NatsBus, type NatsOptions } from "../bus/nats-bus.js";
+import type { NodeId } from "../core/cluster/ring.js";
 import type { Retention } from "../core/config.js";
 import type { RelayStore } from "../core/ports.js";
 import { Relay } from "../core/relay.js";
@@ -17,6 +19,9 @@ import { Limits, type Rates } from "./limits.js";
 import { prometheusMetrics } from "./metrics.js";
 import { type TurnOptions, turnServer } from "./turn.js";
 
+/** Of a node's id, which is new at every start. */
+const NODE_BYTES = 16;
+
 export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly host: string;
   /** 0 for any that is free. */
@@ -25,6 +30,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly data: string;
   /** The cluster that has the data instead of that folder. */
   readonly cassandra?: CassandraOptions | null;
+  /** Through which it hears the other nodes on that store; without, it takes itself for the only one. */
+  readonly nats?: NatsOptions | null;
   /** Undefined: the one kept with the data, made at the first start. */
   readonly name?: string | undefined;
   readonly heartbeatMs: number;
@@ -49,12 +56,19 @@ export async function startRelayServer(
 ): Promise<RelayServer> {
   const log = logOf(logger);
   const { store, close: closeStore } = await openStore(options);
+  let bus: NatsBus | null = null;
   try {
     const { metrics, registry } = prometheusMetrics();
+    const name = options.name ?? store.name;
+    if (options.nats) {
+      const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;
+      bus = await NatsBus.open(options.nats, { relay: name, node, clock: nodeClock, log });
+    }
+    const ports = { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto };
     const relay = new Relay(
-      { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto },
+      { ...ports, ...(bus && { bus }) },
       {
-        name: options.name ?? store.name,
+        name,
         heartbeatMs: options.heartbeatMs,
         iceServers: (user) => [
           ...options.iceServers,
@@ -67,6 +81,8 @@ export async function startRelayServer(
     const gateway = new Gateway(relay, new Limits(options), { metrics, log }, options);
     const app = httpServer(() => relay.ready, registry);
     app.server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
+    // Before it takes clients, so that it does not first believe that all of them are its own.
+    await bus?.gathered();
     await app.listen({ host: options.host, port: options.port });
 
     const { port } = app.server.address() as AddressInfo;
@@ -78,10 +94,12 @@ export async function startRelayServer(
         await relay.stop();
         await gateway.close();
         await app.close();
+        await bus?.close();
         await closeStore();
       },
     };
   } catch (error) {
+    await bus?.close();
     await closeStore();
     throw error;
   }

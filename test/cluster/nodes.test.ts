@@ -1,0 +1,87 @@
+/** Two relay nodes as an operator starts them: on one Cassandra, hearing each other through NATS. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { readOptions } from "../../relay/options.js";
+import { type RelayServer, startRelayServer } from "../../relay/server/server.js";
+import { startCassandra } from "../parts/cassandra.mjs";
+import { findNats, startNats } from "../parts/nats.mjs";
+import { Client, remote } from "../relay/world.js";
+
+let cassandra: Awaited<ReturnType<typeof startCassandra>>;
+let nats: Awaited<ReturnType<typeof startNats>>;
+let data: string;
+const servers: RelayServer[] = [];
+
+beforeAll(async () => {
+  if (findNats() === null) return;
+  nats = await startNats();
+  cassandra = await startCassandra();
+  data = await mkdtemp(join(tmpdir(), "dovetail-nodes-"));
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+  await nats?.close();
+  await cassandra?.close();
+  if (data) await rm(data, { recursive: true, force: true });
+});
+
+async function startNode(): Promise<RelayServer> {
+  const args = [
+    ...["--port", "0", "--data", join(data, "unused"), "--store", "cassandra"],
+    ...["--cassandra-contact-points", cassandra.contactPoints.join(",")],
+    ...["--cassandra-replication", "1", "--nats", nats.url],
+  ];
+  const options = readOptions(args, {}, () => {});
+  if (!options) throw new Error("no options");
+  const server = await startRelayServer(options, pino({ level: "silent" }));
+  servers.push(server);
+  return server;
+}
+
+it("what is written at one node is pushed to those at the other, who see who is there", async (context) => {
+  context.skip(findNats() === null, "nats-server is not installed");
+  const [first, second] = [await startNode(), await startNode()];
+  const alice = new Client(remote(first.url));
+  await alice.register("alice");
+  const bob = new Client(remote(second.url));
+  await bob.register("bob");
+  const talk = await alice.open(bob.userId);
+  await bob.got("conversation");
+  for (let n = 1; n <= 5; n++) {
+    expect(await alice.append(talk, n, [`alice ${n}`])).toMatchObject({ type: "appended" });
+    expect(await bob.append(talk, n, [`bob ${n}`])).toMatchObject({ type: "appended" });
+  }
+  const texts = Array.from({ length: 5 }, (_, i) => [`alice ${i + 1}`, `bob ${i + 1}`]).flat();
+  expect(await alice.log(talk)).toEqual(texts);
+  expect(await bob.log(talk)).toEqual(texts);
+  // Each was pushed what the other wrote.
+  await alice.got("entries", 5);
+  await bob.got("entries", 5);
+  const { states } = (await alice.ask({
+    type: "watchPresence",
+    userIds: [bob.userId],
+  })) as unknown as {
+    states: { devices: readonly string[] }[];
+  };
+  expect(states).toMatchObject([{ devices: [bob.key.deviceId] }]);
+});
+
+it("a node that is gone is not waited for: its clients go on at another", async (context) => {
+  context.skip(findNats() === null, "nats-server is not installed");
+  const [leaving, staying] = [await startNode(), await startNode()];
+  const carol = new Client(remote(leaving.url));
+  await carol.register("carol");
+  const dave = new Client(remote(staying.url));
+  await dave.register("dave");
+  const talk = await carol.open(dave.userId);
+  expect(await carol.append(talk, 1, ["before"])).toMatchObject({ type: "appended" });
+  await leaving.close();
+  servers.splice(servers.indexOf(leaving), 1);
+  const again = new Client(remote(staying.url), carol.key);
+  await again.authenticate();
+  expect(await again.append(talk, 2, ["after"])).toMatchObject({ type: "appended" });
+  expect(await dave.log(talk)).toEqual(["before", "after"]);
+});

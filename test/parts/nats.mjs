@@ -1,0 +1,75 @@
+/** nats-server (Debian's package of that name) for tests: `startNats()` on a port that is free. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+
+const START_MS = 20_000;
+const POLL_MS = 50;
+const NAME = "nats-server";
+
+/** Where it is; null where it is not installed. */
+export function findNats() {
+  // Debian puts it where only root looks.
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
+  return folders.map((folder) => join(folder, NAME)).find((path) => existsSync(path)) ?? null;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function answers(port) {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** `kill()` ends it with SIGKILL, `start()` starts it again, `close()` ends it for good. */
+export async function startNats({ maxPayload = 8 * 1_048_576 } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "dovetail-nats-"));
+  const port = await freePort();
+  const config = join(folder, "nats.conf");
+  await writeFile(config, `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\n`);
+  let child = null;
+  const kill = async () => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  };
+  const end = () => child?.kill("SIGKILL");
+  const start = async () => {
+    child = spawn(findNats(), ["-c", config], { stdio: "ignore" });
+    for (const deadline = Date.now() + START_MS; !(await answers(port)); ) {
+      if (child.exitCode !== null || Date.now() > deadline) throw new Error("NATS did not start");
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  };
+  const close = async () => {
+    process.off("exit", end);
+    await kill();
+    await rm(folder, { recursive: true, force: true });
+  };
+  process.on("exit", end);
+  try {
+    await start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url: `127.0.0.1:${port}`, start, kill, close };
+}

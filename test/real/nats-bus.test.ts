@@ -1,0 +1,106 @@
+/** The bus between relay nodes on a real nats-server. */
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, it, type TestContext, vi } from "vitest";
+import { NatsBus } from "../../relay/bus/nats-bus.js";
+import type { NodeId } from "../../relay/core/cluster/ring.js";
+import { MAX_FRAME_BYTES } from "../../shared/limits.js";
+import { nodeClock } from "../../shared/node/runtime.js";
+import { findNats, startNats } from "../parts/nats.mjs";
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+const WAIT = { timeout: 30_000, interval: 50 };
+
+class Node {
+  readonly heard: string[] = [];
+  /** Every list of members that it was told, newest last. */
+  readonly told: (readonly NodeId[])[] = [];
+  readonly bus: NatsBus;
+
+  constructor(bus: NatsBus) {
+    this.bus = bus;
+    bus.listen({
+      received: (from, message) => this.heard.push(`${from} ${Buffer.from(message)}`),
+      members: (nodes) => this.told.push([...nodes].sort()),
+    });
+  }
+
+  get members(): readonly NodeId[] {
+    return this.told.at(-1) ?? [];
+  }
+}
+
+let nats: Awaited<ReturnType<typeof startNats>>;
+const nodes: Node[] = [];
+
+const join = async (relay = "relay-test"): Promise<Node> => {
+  const node = randomBytes(16).toString("hex") as NodeId;
+  const parts = { relay, node, clock: nodeClock, log };
+  const joined = new Node(await NatsBus.open({ servers: [nats.url] }, parts));
+  nodes.push(joined);
+  return joined;
+};
+const idsOf = (...of: readonly Node[]) => of.map(({ bus }) => bus.node).sort();
+const together = (...of: readonly Node[]) =>
+  vi.waitFor(() => {
+    for (const node of of) expect(node.members).toEqual(idsOf(...of));
+  }, WAIT);
+
+beforeEach(async (context: TestContext) => {
+  context.skip(findNats() === null, "nats-server is not installed");
+  nats = await startNats();
+});
+afterEach(async () => {
+  await Promise.all(nodes.splice(0).map(({ bus }) => bus.close()));
+  await nats?.close();
+});
+
+describe("nodes on one bus", () => {
+  it("find each other, and hear each other in order, also what is as large as a frame", async () => {
+    const [one, two, three] = [await join(), await join(), await join()];
+    const elsewhere = await join("another relay");
+    await together(one, two, three);
+    expect(elsewhere.members).toEqual(idsOf(elsewhere));
+    for (let i = 0; i < 500; i++) one.bus.send(two.bus.node, Buffer.from(String(i)));
+    one.bus.send(two.bus.node, Buffer.alloc(MAX_FRAME_BYTES, "x"));
+    await vi.waitFor(() => expect(two.heard).toHaveLength(501), WAIT);
+    const expected = Array.from({ length: 500 }, (_, i) => `${one.bus.node} ${i}`);
+    expect(two.heard.slice(0, 500)).toEqual(expected);
+    expect(two.heard[500]).toHaveLength(33 + MAX_FRAME_BYTES);
+    expect(three.heard).toEqual([]);
+  });
+
+  it("notice one that goes, and one that says nothing any more", async () => {
+    const [one, two, three] = [await join(), await join(), await join()];
+    await together(one, two, three);
+    await three.bus.close();
+    await together(one, two);
+  });
+
+  it("are told that they are alone before they meet again after the server was away", async () => {
+    const [one, two] = [await join(), await join()];
+    await together(one, two);
+    const before = [one.told.length, two.told.length];
+    await nats.kill();
+    await nats.start();
+    for (const [index, node] of [one, two].entries()) {
+      await vi.waitFor(() => {
+        const since = node.told.slice(before[index]);
+        expect(since).toContainEqual(idsOf(node));
+        expect(since.at(-1)).toEqual(idsOf(one, two));
+      }, WAIT);
+    }
+    one.bus.send(two.bus.node, Buffer.from("again"));
+    await vi.waitFor(() => expect(two.heard).toContain(`${one.bus.node} again`), WAIT);
+  });
+});
+
+it("says what is wrong with the server", async () => {
+  const parts = { relay: "x", node: "0".repeat(32) as NodeId, clock: nodeClock, log };
+  const small = await startNats({ maxPayload: 65_536 });
+  try {
+    await expect(NatsBus.open({ servers: [small.url] }, parts)).rejects.toThrow("max_payload");
+  } finally {
+    await small.close();
+  }
+  await expect(NatsBus.open({ servers: [small.url] }, parts)).rejects.toThrow("cannot be reached");
+});
