@@ -15,8 +15,6 @@ export interface Before {
   readonly kind: ConversationKind | null;
   /** The one of which the change takes a use. */
   readonly invite: StoredInvite | null;
-  /** Stamp of each noted user's inbox row for the conversation; 0 where there is none. */
-  readonly inboxAt: ReadonlyMap<UserId, number>;
 }
 
 export function atLeast(a: StoredCursor, b: StoredCursor | undefined): StoredCursor {
@@ -50,8 +48,8 @@ export function holds(change: LogChange, before: Before): boolean {
   );
 }
 
-/** A change as rows. `lastStamp` is the newest of the stamps that it takes. */
-export function writesOf(change: LogChange, before: Before, lastStamp: number): Write[] {
+/** What a change writes into the tables that stand with the log. */
+export function logWrites(change: LogChange, before: Before): Write[] {
   const { conversationId: id, entries } = change;
   const writes: Write[] = [];
   const put = (key: string, value: Uint8Array) => writes.push({ type: "put", key, value });
@@ -60,14 +58,7 @@ export function writesOf(change: LogChange, before: Before, lastStamp: number): 
   if (change.group && kind) {
     put(keys.conversation(id), rows.conversation.encode({ kind, ...change.group }));
   }
-  for (const [user, spans] of change.spans) {
-    put(keys.spans(id, user), rows.spans.encode(spans));
-    const key = keys.groupOf(user, id);
-    if (spans.at(-1)?.to === null) put(key, rows.conversationId.encode(id));
-    else {
-      writes.push({ type: "del", key }, { type: "del", key: keys.crowdOf(user, id) });
-    }
-  }
+  for (const [user, spans] of change.spans) put(keys.spans(id, user), rows.spans.encode(spans));
   if (before.invite) {
     const { code, uses } = before.invite;
     put(keys.invite(code), rows.invite.encode({ ...before.invite, uses: uses + 1 }));
@@ -90,29 +81,55 @@ export function writesOf(change: LogChange, before: Before, lastStamp: number): 
   for (const [user, cursor] of change.cursors) {
     put(keys.cursor(id, user), encodeCursor(atLeast(cursor, before.cursors.get(user))));
   }
-  for (const user of change.crowd?.newTo ?? []) {
-    put(keys.crowdOf(user, id), rows.conversationId.encode(id));
-  }
-  if (change.crowd) put(keys.crowdAt(id), rows.number.encode(lastStamp));
-  if (change.events > 0) note(id, change.noted, before.inboxAt, lastStamp, writes);
   return writes;
 }
 
-function note(
-  id: ConversationId,
-  users: readonly UserId[],
+/**
+ * What it writes into the inboxes of those whom it concerns. `inboxAt`: the stamp of each noted user's
+ * row for the conversation. `lastStamp` is the newest of the stamps that the change takes.
+ */
+export function inboxWrites(
+  change: LogChange,
   inboxAt: ReadonlyMap<UserId, number>,
-  stamp: number,
-  writes: Write[],
-): void {
-  for (const user of users) {
-    const old = inboxAt.get(user) ?? 0;
-    if (old > 0) writes.push({ type: "del", key: keys.inbox(user, old) });
-    writes.push({
-      type: "put",
-      key: keys.inbox(user, stamp),
-      value: rows.conversationId.encode(id),
-    });
-    writes.push({ type: "put", key: keys.inboxAt(user, id), value: rows.number.encode(stamp) });
+  lastStamp: number,
+): Write[] {
+  const { conversationId: id, spans, crowd, noted, events } = change;
+  const writes: Write[] = [];
+  for (const [user, parts] of spans) {
+    writes.push(...memberWrites(user, id, parts.at(-1)?.to === null));
   }
+  const value = rows.conversationId.encode(id);
+  for (const user of crowd?.newTo ?? []) {
+    writes.push({ type: "put", key: keys.crowdOf(user, id), value });
+  }
+  if (crowd) {
+    writes.push({ type: "put", key: keys.crowdAt(id), value: rows.number.encode(lastStamp) });
+  }
+  if (events > 0) {
+    for (const user of noted) {
+      writes.push(...noteWrites(user, id, inboxAt.get(user) ?? 0, lastStamp));
+    }
+  }
+  return writes;
+}
+
+/** That a user is a member of a group from now on, or is not any more. */
+export function memberWrites(user: UserId, id: ConversationId, member: boolean): Write[] {
+  const key = keys.groupOf(user, id);
+  if (member) return [{ type: "put", key, value: rows.conversationId.encode(id) }];
+  return [
+    { type: "del", key },
+    { type: "del", key: keys.crowdOf(user, id) },
+  ];
+}
+
+/** A user's one row of a conversation moves to the stamp of its newest change. */
+export function noteWrites(user: UserId, id: ConversationId, old: number, stamp: number): Write[] {
+  const row: Write = {
+    type: "put",
+    key: keys.inbox(user, stamp),
+    value: rows.conversationId.encode(id),
+  };
+  const at: Write = { type: "put", key: keys.inboxAt(user, id), value: rows.number.encode(stamp) };
+  return old > 0 ? [{ type: "del", key: keys.inbox(user, old) }, row, at] : [row, at];
 }
