@@ -72,7 +72,10 @@ export interface LogChange {
   readonly events: number;
 }
 
-/** The first of the stamps taken, which follow each other; null where the condition did not hold. */
+/**
+ * The first of the stamps taken, which follow each other, or 0 of a store that gives each user stamps of
+ * its own; null where the condition did not hold.
+ */
 export type LogOutcome = { readonly firstStamp: number } | null;
 
 /** Where an entry stands, which stays known when the entry itself is no longer kept. */

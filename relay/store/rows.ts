@@ -182,6 +182,9 @@ export const keys = {
   lastSeen: (id: UserId | DeviceId) => `seen/${id}`,
   conversation: (id: ConversationId) => `conversation/${id}`,
   head: (id: ConversationId) => `head/${id}`,
+  pendings: "pending/",
+  /** Whom the last change of a log has to be told, where logs and inboxes stand apart. */
+  pending: (id: ConversationId) => `pending/${id}`,
   /** Absent: the log is kept from 1 on. */
   first: (id: ConversationId) => `first/${id}`,
   lastN: (id: ConversationId, device: DeviceId) => `last/${id}/${device}`,
@@ -200,6 +203,8 @@ export const keys = {
   expiry: (dueAt: number, id: ConversationId, seq: number) =>
     `expiry/${sortable(dueAt)}/${id}/${sortable(seq)}`,
   invite: (code: string) => `link/${code}`,
+  /** Of which conversation the invite link is, where logs stand apart. */
+  inviteAt: (code: string) => `link-at/${code}`,
   invitesOf: (id: ConversationId) => `link-of/${id}/`,
   inviteOf: (id: ConversationId, code: string) => `link-of/${id}/${code}`,
   blocks: (user: UserId) => `block/${user}/`,

@@ -16,7 +16,7 @@ import type {
   StoredCursor,
 } from "../../core/ports.js";
 import type { Span } from "../../core/spans.js";
-import { cursorOf } from "../logs.js";
+import { cursorOf } from "../log-tables.js";
 import { rows } from "../rows.js";
 import type { Serial } from "../serial.js";
 import { MAX_TRIES } from "./bounds.js";

@@ -1,0 +1,112 @@
+import type { ConversationId, UserId } from "../../../shared/ids.js";
+import { fromSortable, type KeyValue, under, type Write } from "../../../shared/key-value.js";
+import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
+import { Lru } from "../../core/lru.js";
+import { memberWrites, noteWrites } from "../log-commit.js";
+import { keys, rows } from "../rows.js";
+import { Serial } from "../serial.js";
+
+/** A change of a log, for the users of one folder whom it concerns. */
+export interface Note {
+  readonly conversationId: ConversationId;
+  /** Of the log, with the change: who was a member at an older one may not be any more. */
+  readonly head: number;
+  /** Whether they are members of a group from now on; null where that stays. */
+  readonly users: ReadonlyMap<UserId, boolean | null>;
+}
+
+export interface Found {
+  readonly stamp: number;
+  readonly conversationId: ConversationId;
+}
+
+/** The inboxes of the users of one folder. A stamp is newer than all that were given in that folder. */
+export class InboxShard {
+  readonly #kv: KeyValue;
+  readonly #serial = new Serial();
+  #stamp: number | null = null;
+  /** By user and conversation. */
+  readonly #inboxAt = new Lru<string, number>(MAX_CACHED_CONVERSATIONS);
+  /**
+   * Of the newest change of members that was noted here. An older one comes after it only out of the
+   * connection of a process that is gone, within moments: it need not outlive this one.
+   */
+  readonly #heads = new Lru<ConversationId, number>(MAX_CACHED_CONVERSATIONS);
+
+  constructor(kv: KeyValue) {
+    this.#kv = kv;
+  }
+
+  /** Durable when it resolves. What is noted a second time is a change once more and does no harm. */
+  note(notes: readonly Note[]): Promise<void> {
+    return this.#serial.run(async () => {
+      try {
+        await this.#note(notes);
+      } catch (error) {
+        this.#stamp = null;
+        this.#inboxAt.clear();
+        throw error;
+      }
+    });
+  }
+
+  async groupsOf(user: UserId): Promise<readonly ConversationId[]> {
+    const found = await this.#kv.range(under(keys.groupsOf(user)));
+    return found.map(({ key, value }) => rows.conversationId.decode(key, value));
+  }
+
+  async changes(user: UserId, after: number, limit: number): Promise<readonly Found[]> {
+    const from = keys.inbox(user, after + 1);
+    const found = await this.#kv.range({ from, to: under(`inbox/${user}/`).to, limit });
+    return found.map(({ key, value }) => ({
+      stamp: stampIn(key),
+      conversationId: rows.conversationId.decode(key, value),
+    }));
+  }
+
+  async newestStamp(user: UserId): Promise<number> {
+    const all = under(`inbox/${user}/`);
+    const [newest] = await this.#kv.range({ ...all, reverse: true, limit: 1 });
+    return newest ? stampIn(newest.key) : 0;
+  }
+
+  async #note(notes: readonly Note[]): Promise<void> {
+    let stamp = this.#stamp ?? (await this.#number(keys.stamp));
+    // One user may be in several of the notes, and one conversation in two.
+    const inboxAt = new Map<string, number>();
+    const pairs = notes.flatMap(({ conversationId, users }) =>
+      [...users.keys()].map((user) => [user, conversationId] as const),
+    );
+    await Promise.all(
+      pairs.map(async ([user, id]) => {
+        const key = keys.inboxAt(user, id);
+        inboxAt.set(key, this.#inboxAt.get(key) ?? (await this.#number(key)));
+      }),
+    );
+    const writes: Write[] = [];
+    for (const { conversationId: id, head, users } of notes) {
+      stamp += 1;
+      const isNewest = head >= (this.#heads.get(id) ?? 0);
+      for (const [user, member] of users) {
+        const key = keys.inboxAt(user, id);
+        writes.push(...noteWrites(user, id, inboxAt.get(key) ?? 0, stamp));
+        inboxAt.set(key, stamp);
+        if (member !== null && isNewest) writes.push(...memberWrites(user, id, member));
+      }
+      if (isNewest && [...users.values()].some((member) => member !== null)) {
+        this.#heads.set(id, head);
+      }
+    }
+    writes.push({ type: "put", key: keys.stamp, value: rows.number.encode(stamp) });
+    await this.#kv.batch(writes);
+    this.#stamp = stamp;
+    for (const [key, at] of inboxAt) this.#inboxAt.set(key, at);
+  }
+
+  async #number(key: string): Promise<number> {
+    const stored = await this.#kv.get(key);
+    return stored ? rows.number.decode(key, stored) : 0;
+  }
+}
+
+const stampIn = (key: string): number => fromSortable(key.slice(key.lastIndexOf("/") + 1));
