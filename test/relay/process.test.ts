@@ -54,6 +54,20 @@ it("says one line when it listens, and ends gracefully on SIGTERM", async () => 
   expect(lines).toHaveLength(1);
 });
 
+it("runs by the command's name too, and lists what else there is", async () => {
+  const child = run(["start", "--port", "0", "--data", data, "--log-level", "silent"]);
+  const [line] = await once(child.stdout as NodeJS.ReadableStream, "data");
+  expect(JSON.parse(`${line}`)).toMatchObject({ event: "listening" });
+  const help = run(["--help"]);
+  let said = "";
+  help.stdout?.on("data", (chunk) => {
+    said += chunk;
+  });
+  expect(await once(help, "close")).toEqual([0, null]);
+  expect(said).toContain("Commands, each with its own --help:\n  start ");
+  expect(said).toContain("--port <number>");
+});
+
 it("has every acknowledged entry after kill -9", async () => {
   const first = await start();
   const alice = new Client(remote(first.ready.url ?? ""));
@@ -80,6 +94,8 @@ it("has every acknowledged entry after kill -9", async () => {
 it.each([
   [["--port", "x"], 2, "--port is wrong"],
   [["--nonsense"], 2, "unknown option"],
+  [["nonsense"], 2, 'There is no command "nonsense"'],
+  [["start", "--nonsense"], 2, "unknown option"],
   [["--data", "/dev/null/x", "--port", "0"], 1, "The relay cannot start."],
 ])("refuses %j with exit code %i and a sentence", async (args, code, sentence) => {
   const child = run(args);
