@@ -36,7 +36,7 @@ async function withRelay(
   const folder = await mkdtemp(join(tmpdir(), "dovetail-bench-"));
   const start = (port: string) =>
     startProgram("relay", [
-      ...["--port", port, "--data", join(folder, "relay")],
+      ...["--port", port, "--data", join(folder, "relay"), "--workers", "1"],
       ...["--max-connections", String(MOST_CONNECTIONS)],
       ...NO_LIMITS,
     ]);

@@ -1,11 +1,13 @@
 /** The relay's options: by flag, environment and config file alike, in this order of precedence. */
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { MAX_ICE_SERVERS } from "../shared/limits.js";
 import type { IceServer } from "../shared/protocol.js";
 import type { Retention } from "./core/config.js";
 import type { RelayServerOptions } from "./server/server.js";
+import { FOLDERS } from "./store/sharded/folders.js";
 
 export const ENVIRONMENT_PREFIX = "DOVETAIL_RELAY_";
 
@@ -82,6 +84,9 @@ function contactPoints(values: readonly string[], context: z.RefinementCtx): rea
   return points;
 }
 
+/** One for each core. */
+const defaultWorkers = (): number => Math.min(FOLDERS, availableParallelism());
+
 interface Definition {
   /** How the flag is written, with its argument. */
   readonly flag: string;
@@ -119,6 +124,11 @@ const definitions = {
     help: "level: a database of its own in the data folder; cassandra: a cluster's",
     schema: z.enum(["level", "cassandra"]),
     default: "level",
+  },
+  workers: {
+    flag: "--workers <number>",
+    help: `processes that share the work on the database in the data folder; at most ${FOLDERS}`,
+    schema: whole(1, FOLDERS),
   },
   "cassandra-contact-points": {
     flag: "--cassandra-contact-points <address[:port]>",
@@ -280,6 +290,8 @@ const schema = z.object(
 export class OptionsError extends Error {}
 
 export interface RelayOptions extends RelayServerOptions {
+  /** Processes that share the data folder. */
+  readonly workers: number;
   readonly logLevel: z.output<(typeof definitions)["log-level"]["schema"]>;
 }
 
@@ -338,7 +350,13 @@ export function readOptions(
   if (turn.secret && value["ice-server"].length === MAX_ICE_SERVERS) {
     throw new OptionsError(`There are more than ${MAX_ICE_SERVERS} ICE servers.`);
   }
+  if (value.workers !== undefined && value.workers > 1 && value.store !== "level") {
+    throw new OptionsError(
+      "On a store that several share, start a relay for each core: --workers goes with --store level.",
+    );
+  }
   return {
+    workers: value.store === "level" ? (value.workers ?? defaultWorkers()) : 1,
     host: value.host,
     port: value.port,
     data: value.data,

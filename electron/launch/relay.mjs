@@ -41,7 +41,7 @@ export class KeptRelay {
 
   /** `port` 0 takes any that is free. */
   async start(port) {
-    const where = ["--host", HOST, "--port", String(port), "--data", this.#data];
+    const where = ["--host", HOST, "--port", String(port), "--data", this.#data, "--workers", "1"];
     this.#child = startCommand("relay", [...where, "--log-level", "warn"]);
     this.#child.once("exit", () => this.#restart());
     ({ url: this.url, http: this.http } = await readEvent(this.#child, "listening"));

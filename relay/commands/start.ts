@@ -1,7 +1,12 @@
-import { pino } from "pino";
+import cluster from "node:cluster";
+import { type Logger, pino } from "pino";
 import { DovetailError } from "../../shared/errors.js";
 import { OptionsError, type RelayOptions, readOptions } from "../options.js";
+import { logOf } from "../server/log.js";
 import { startRelayServer } from "../server/server.js";
+import { takeSettings } from "../workers/messages.js";
+import { Orders, tellPrimary } from "../workers/orders.js";
+import { Primary } from "../workers/primary.js";
 import { FAILED, OK, WRONG_OPTION } from "./exit-codes.js";
 
 /** Runs a relay until it is told to stop. */
@@ -27,33 +32,79 @@ function reason(error: unknown): string {
 async function run(options: RelayOptions): Promise<number> {
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
   try {
-    const server = await startRelayServer(options, logger);
-    const stopped = signalled((signal) => logger.info({ signal }, "relay.stopping"));
-    const { url, http } = server;
+    if (cluster.isWorker) return await work(options, logger);
+    const relay = options.workers > 1 ? await several(options, logger) : await one(options, logger);
+    const stopped = signalled((signal) => logger.info({ signal }, "relay.stopping"), relay.kill);
+    const { url, http } = relay;
     logger.info({ url }, "relay.listening");
     process.stdout.write(`${JSON.stringify({ event: "listening", url, http })}\n`);
     await stopped;
-    try {
-      await server.close();
-    } catch (error) {
-      logger.error({ err: error }, "relay.stop-failed");
-      return FAILED;
-    }
-    logger.info("relay.stopped");
-    return OK;
+    return await ended(relay.close(), logger);
   } catch (error) {
     logger.debug({ err: error }, "start.failed");
+    if (cluster.isWorker) {
+      tellPrimary({ type: "failed", reason: reason(error) });
+      return FAILED;
+    }
     process.stderr.write(`The relay cannot start. ${reason(error)}\n`);
     return FAILED;
   }
 }
 
-function signalled(told: (signal: string) => void): Promise<void> {
+interface Running {
+  readonly url: string;
+  readonly http: string;
+  close(): Promise<void>;
+  /** What a second signal asks for. */
+  kill(): void;
+}
+
+async function one(options: RelayOptions, logger: Logger): Promise<Running> {
+  const { url, http, close } = await startRelayServer(options, logger);
+  return { url, http, close, kill: () => {} };
+}
+
+async function several(options: RelayOptions, logger: Logger): Promise<Running> {
+  const { primary, listening } = await Primary.start(options, logOf(logger));
+  return { ...listening, close: () => primary.stop(), kill: () => primary.kill() };
+}
+
+/** One of several, until the first process says so or is gone. */
+async function work(options: RelayOptions, logger: Logger): Promise<number> {
+  const worker = takeSettings(process.env);
+  const own = logger.child({ worker: worker.index });
+  const orders = new Orders();
+  const maxConnections = Math.ceil(options.maxConnections / worker.count);
+  const server = await startRelayServer({ ...options, maxConnections, worker }, own);
+  const { url, http } = server;
+  tellPrimary({ type: "listening", url, http, port: Number(new URL(http).port) });
+  await orders.stop;
+  const code = await ended(server.stop(), own);
+  tellPrimary({ type: "stopped" });
+  await orders.close;
+  return (await ended(server.close(), own)) || code;
+}
+
+async function ended(end: Promise<void>, logger: Logger): Promise<number> {
+  try {
+    await end;
+  } catch (error) {
+    logger.error({ err: error }, "relay.stop-failed");
+    return FAILED;
+  }
+  logger.info("relay.stopped");
+  return OK;
+}
+
+function signalled(told: (signal: string) => void, kill: () => void): Promise<void> {
   return new Promise((resolve) => {
     let stopping = false;
     const stop = (signal: string): void => {
       // A second signal means that whoever sent it will not wait.
-      if (stopping) process.exit(FAILED);
+      if (stopping) {
+        kill();
+        process.exit(FAILED);
+      }
       stopping = true;
       told(signal);
       resolve();

@@ -48,7 +48,18 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     help: "Open connections.",
     registers,
   });
-  const users = new Gauge({ name: "dovetail_users", help: "Registered users.", registers });
+  const users = new Gauge({
+    name: "dovetail_users",
+    help: "Registered users.",
+    registers,
+    // All workers count the same ones.
+    aggregator: "max",
+  });
+  new Gauge({
+    name: "dovetail_workers",
+    help: "Processes of this relay that are there.",
+    registers,
+  }).set(1);
   const commitEntries = new Histogram({
     name: "dovetail_commit_entries",
     help: "Entries in one group commit.",

@@ -8,7 +8,7 @@ import { keys, rows } from "./rows.js";
 import { Serial } from "./serial.js";
 
 /** Raised by one whenever tables change so that an older relay must not touch them. */
-const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 2;
 
 /** All tables of a relay in one ordered key-value store, which must have no other writer. */
 export class KvRelayStore implements RelayStore {

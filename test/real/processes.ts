@@ -50,7 +50,7 @@ export class Scene {
     const { data, port = 0, args = [], within = [], log } = options;
     const command = [
       join(DIST, "relay/main.js"),
-      ...["--host", "127.0.0.1", "--port", String(port), "--data", data, ...args],
+      ...["--host", "127.0.0.1", "--port", String(port), "--data", data, "--workers", "1", ...args],
     ];
     const child = this.#start(within, command, log);
     const line = await child.line((each) => each.event === "listening");
@@ -255,6 +255,17 @@ export class Relay {
 
   exited(): Promise<Ending> {
     return this.#child.exited();
+  }
+
+  /** Process ids of its workers, as they were last started. Needs the log level `info`. */
+  workers(): readonly number[] {
+    const pids: number[] = [];
+    for (const line of this.#child.log.split("\n")) {
+      if (!line.includes('"worker.listening"')) continue;
+      const started = JSON.parse(line) as { worker: number; process: number };
+      pids[started.worker] = started.process;
+    }
+    return pids;
   }
 
   /** The value of a metric; 0 where it was not counted yet. */

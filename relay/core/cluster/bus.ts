@@ -1,4 +1,4 @@
-import type { NodeId } from "./ring.js";
+import type { NodeId, Placement } from "./ring.js";
 
 export interface BusListener {
   received(from: NodeId, message: Uint8Array): void;
@@ -17,6 +17,8 @@ export interface Bus {
   readonly node: NodeId;
   /** Called once, before anything is sent. */
   listen(listener: BusListener): void;
+  /** Who owns what among these nodes, where it is not a ring of them that says so. */
+  place?(nodes: readonly NodeId[]): Placement;
   /** To another node. Does not wait, and says nothing where it is gone. */
   send(to: NodeId, message: Uint8Array): void;
 }

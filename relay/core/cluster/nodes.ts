@@ -6,7 +6,7 @@ import { ANSWER_MS, ASK_AGAIN_MS, MAX_ASKED } from "../bounds.js";
 import type { Address, Elsewhere, Instead } from "../connections.js";
 import type { Bus, BusListener } from "./bus.js";
 import { type NodeMessage, nodeMessages } from "./messages.js";
-import { type NodeId, Ring } from "./ring.js";
+import { type NodeId, type Placement, Ring } from "./ring.js";
 
 export interface NodesListener {
   told(from: NodeId, message: NodeMessage): void;
@@ -29,7 +29,7 @@ export class Nodes implements Elsewhere, BusListener {
   readonly #log: Log;
   readonly #asked = new Map<number, Asked>();
   #asks = 0;
-  #ring: Ring;
+  #ring: Placement;
   #listener: NodesListener | null = null;
 
   constructor(bus: Bus, { clock, log }: { clock: Clock; log: Log }) {
@@ -37,7 +37,7 @@ export class Nodes implements Elsewhere, BusListener {
     this.#bus = bus;
     this.#clock = clock;
     this.#log = log;
-    this.#ring = new Ring([bus.node]);
+    this.#ring = this.#place([bus.node]);
   }
 
   listen(listener: NodesListener): void {
@@ -146,13 +146,17 @@ export class Nodes implements Elsewhere, BusListener {
 
   members(nodes: readonly NodeId[]): void {
     const before = this.#ring.nodes;
-    this.#ring = new Ring([...nodes, this.node]);
+    this.#ring = this.#place([...new Set([...nodes, this.node])]);
     const gone = [...before].filter((node) => !this.has(node));
     if (gone.length === 0 && this.#ring.nodes.size === before.size) return;
     for (const asked of [...this.#asked.values()]) {
       if (!this.has(asked.node)) asked.failed(noAnswer());
     }
     this.#listener?.ringChanged(gone);
+  }
+
+  #place(nodes: readonly NodeId[]): Placement {
+    return this.#bus.place?.(nodes) ?? new Ring(nodes);
   }
 
   stop(): void {

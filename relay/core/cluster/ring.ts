@@ -23,8 +23,14 @@ function hash(text: string): number {
 /** Hashed, though most ids are hashes: a client chooses a group's id. */
 export const shardOf = (id: ConversationId | UserId | string): number => hash(id) % SHARDS;
 
+/** Which of the nodes that there are owns what. */
+export interface Placement {
+  readonly nodes: ReadonlySet<NodeId>;
+  owner(id: ConversationId | UserId | string): NodeId;
+}
+
 /** Nodes that know the same nodes agree on every owner, in whatever order they learnt of them. */
-export class Ring {
+export class Ring implements Placement {
   readonly nodes: ReadonlySet<NodeId>;
   readonly #owners: readonly NodeId[];
 

@@ -1,0 +1,132 @@
+/** Store and bus as the options say. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { AggregatorRegistry, type Registry } from "prom-client";
+import { openLevel } from "../../shared/node/level-key-value.js";
+import { nodeClock } from "../../shared/node/runtime.js";
+import type { Log } from "../../shared/runtime.js";
+import { NatsBus, type NatsOptions } from "../bus/nats-bus.js";
+import type { Bus } from "../core/cluster/bus.js";
+import type { NodeId } from "../core/cluster/ring.js";
+import type { RelayStore } from "../core/ports.js";
+import { CassandraRelayStore } from "../store/cassandra/cassandra-relay-store.js";
+import type { CassandraOptions } from "../store/cassandra/database.js";
+import { KvRelayStore } from "../store/kv-relay-store.js";
+import { ShardedRelayStore } from "../store/sharded/sharded-store.js";
+import { aloneBus } from "../workers/alone.js";
+import { type OpenFolders, openFolders, shardsIn } from "../workers/folders.js";
+import { Mesh, type MeshOptions } from "../workers/mesh.js";
+import { inFolders, prepareFolders } from "../workers/prepare.js";
+
+/** Of a node's id, which is new at every start. */
+const NODE_BYTES = 16;
+
+export interface Worker extends MeshOptions {
+  /** Of the relay. */
+  readonly name: string;
+}
+
+interface PartOptions {
+  readonly data: string;
+  readonly worker?: Worker | null;
+  readonly cassandra?: CassandraOptions | null;
+  readonly nats?: NatsOptions | null;
+  readonly name?: string | undefined;
+}
+
+export interface Parts {
+  readonly store: RelayStore & { readonly name: string };
+  /** Null where it is the only node. */
+  readonly bus: (Bus & { gathered?(): Promise<void> }) | null;
+  /** Prometheus text of this process, or of all workers. */
+  readonly metricsOfAll: () => Promise<string>;
+  close(): Promise<void>;
+}
+
+/** @throws DovetailError when the data cannot be opened or the other nodes not be reached. */
+export async function openParts(
+  options: PartOptions,
+  log: Log,
+  registry: Registry,
+): Promise<Parts> {
+  const metricsOfAll = () => registry.metrics();
+  if (options.worker) return worker(options.worker, options.data, log, registry);
+  if (options.cassandra) return cassandra(options, options.cassandra, log, metricsOfAll);
+  if (await inFolders(options.data)) return alone(options.data, log, metricsOfAll);
+  const kv = await openLevel(options.data);
+  try {
+    const store = await KvRelayStore.open(kv, `relay-${randomUUID()}`);
+    return { store, bus: null, metricsOfAll, close: () => kv.close() };
+  } catch (error) {
+    await kv.close();
+    throw error;
+  }
+}
+
+async function cassandra(
+  { nats, name }: PartOptions,
+  options: CassandraOptions,
+  log: Log,
+  metricsOfAll: () => Promise<string>,
+): Promise<Parts> {
+  const store = await CassandraRelayStore.open(options, `relay-${randomUUID()}`);
+  if (!nats) return { store, bus: null, metricsOfAll, close: () => store.close() };
+  try {
+    const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;
+    const parts = { relay: name ?? store.name, node, clock: nodeClock, log };
+    const bus = await NatsBus.open(nats, parts);
+    const close = async () => {
+      await bus.close();
+      await store.close();
+    };
+    return { store, bus, metricsOfAll, close };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** One process on data that several have shared. */
+async function alone(data: string, log: Log, metricsOfAll: () => Promise<string>): Promise<Parts> {
+  const name = await prepareFolders(data, log);
+  const folders = await openFolders(shardsIn(data), { index: 0, count: 1 }, null, log);
+  const store = Object.assign(new ShardedRelayStore(folders), { name });
+  const bus = aloneBus(randomBytes(NODE_BYTES).toString("hex"));
+  return { store, bus, metricsOfAll, close: () => folders.close() };
+}
+
+const METRICS = "metrics";
+
+async function worker(
+  { name, ...options }: Worker,
+  data: string,
+  log: Log,
+  registry: Registry,
+): Promise<Parts> {
+  const mesh = await Mesh.open(options, { clock: nodeClock, log });
+  let folders: OpenFolders;
+  try {
+    folders = await openFolders(shardsIn(data), options, mesh, log);
+  } catch (error) {
+    await mesh.close();
+    throw error;
+  }
+  const own = () => registry.getMetricsAsJSON();
+  mesh.answers((subject, args) => (subject === METRICS ? own() : folders.answer(subject, args)));
+  const others = Array.from({ length: options.count }, (_, index) => index).filter(
+    (index) => index !== options.index,
+  );
+  return {
+    store: Object.assign(new ShardedRelayStore(folders), { name }),
+    bus: mesh,
+    async metricsOfAll() {
+      // One that gives no answer is missing in the sums, and in dovetail_workers.
+      const asked = others.map((index) => mesh.ask(index, METRICS, []).catch(() => null));
+      const all = [await own(), ...(await Promise.all(asked))].filter((each) => each !== null);
+      return AggregatorRegistry.aggregate(all as object[]).metrics();
+    },
+    async close() {
+      await mesh.close();
+      await folders.close();
+    },
+  };
+}

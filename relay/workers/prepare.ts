@@ -1,0 +1,104 @@
+/** The embedded store's folders: made, or filled from a store in one place, before workers open them. */
+import { randomUUID } from "node:crypto";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { KeyValue } from "../../shared/key-value.js";
+import type { Log } from "../../shared/runtime.js";
+import { KvRelayStore, SCHEMA_VERSION } from "../store/kv-relay-store.js";
+import { keys, rows } from "../store/rows.js";
+import { carryOver, type Target } from "../store/sharded/carry-over.js";
+import { FOLDERS } from "../store/sharded/folders.js";
+import { directoryPath, folderPath, openPatiently, shardsIn } from "./folders.js";
+
+/** Where the store of one place is kept aside once its folders are there. */
+const asideIn = (data: string): string => join(data, "before-workers");
+
+/** Files of LevelDB (its doc/impl.md), which lie in the data folder itself where the store is in one place. */
+const LEVEL_FILE = /^(?:CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(?:ldb|sst|log|dbtmp))$/;
+
+const namesIn = (folder: string): Promise<string[]> =>
+  readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+
+/** Whether the data are in folders already. */
+export async function inFolders(data: string): Promise<boolean> {
+  return (await namesIn(data)).includes("shards");
+}
+
+/**
+ * Sees to it that the folders are there, and gives the relay's name. What an earlier try has left half
+ * done is done anew: they are there with one renaming.
+ * @throws DovetailError as `openLevel` and `carryOver`; `profile_newer`.
+ */
+export async function prepareFolders(data: string, log: Log): Promise<string> {
+  await mkdir(data, { recursive: true });
+  const shards = shardsIn(data);
+  if (!(await inFolders(data))) {
+    const half = `${shards}.new`;
+    await rm(half, { recursive: true, force: true });
+    const hasStore = (await namesIn(data)).includes("CURRENT");
+    await fill(half, hasStore ? data : null, log);
+    await rename(half, shards);
+    await syncFolder(data);
+  }
+  await putAside(data);
+  const directory = await openPatiently(directoryPath(shards));
+  try {
+    const { name } = await KvRelayStore.open(directory, `relay-${randomUUID()}`);
+    return name;
+  } finally {
+    await directory.close();
+  }
+}
+
+async function fill(shards: string, source: string | null, log: Log): Promise<void> {
+  const opened: KeyValue[] = [];
+  const openAt = async (path: string): Promise<KeyValue> => {
+    await mkdir(path, { recursive: true });
+    const kv = await openPatiently(path);
+    opened.push(kv);
+    return kv;
+  };
+  try {
+    const folders: KeyValue[] = [];
+    for (let i = 0; i < FOLDERS; i++) folders.push(await openAt(folderPath(shards, i)));
+    const target: Target = { folders, directory: await openAt(directoryPath(shards)) };
+    if (source !== null) {
+      const old = await openPatiently(source);
+      opened.push(old);
+      // Refuses what a newer relay wrote, before anything is copied.
+      await KvRelayStore.open(old, "");
+      log.info("store.carrying-over", { folders: FOLDERS });
+      const rowsCopied = await carryOver(old, target);
+      log.info("store.carried-over", { rows: rowsCopied });
+    }
+    const value = rows.number.encode(SCHEMA_VERSION);
+    for (const kv of opened) await kv.batch([{ type: "put", key: keys.schema, value }]);
+  } finally {
+    await Promise.all(opened.map((kv) => kv.close()));
+  }
+}
+
+/** Kept, and not where an older relay would take it for the data. */
+async function putAside(data: string): Promise<void> {
+  const files = (await namesIn(data)).filter((name) => LEVEL_FILE.test(name));
+  if (files.length === 0) return;
+  await mkdir(asideIn(data), { recursive: true });
+  // Last, so that what is left of the store is seen to be one until it is gone.
+  files.sort((a, b) => Number(a === "CURRENT") - Number(b === "CURRENT"));
+  for (const name of files) await rename(join(data, name), join(asideIn(data), name));
+  await syncFolder(data);
+}
+
+/** So that a renaming outlives a loss of power; Windows has no such thing for folders. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
