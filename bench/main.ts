@@ -18,6 +18,12 @@ import { measureLarge, measureMesh, reportGroups } from "./groups.js";
 import { measureLatency } from "./latency.js";
 import { killProgram, readReady, startProgram, stopProgram } from "./processes.js";
 import { report } from "./report.js";
+import {
+  measureThroughput,
+  reportThroughput,
+  serveWriters,
+  type Throughput,
+} from "./throughput.js";
 import { measureTransfer, reportTransfer } from "./transfer.js";
 
 /** One machine plays many people here, so what the relay allows one address must not be what is measured. */
@@ -30,15 +36,15 @@ const NO_LIMITS = ["device", "address", "connection", "registration"].flatMap((w
 const CONNECTIONS = 15_000;
 const MOST_CONNECTIONS = 1_000_000;
 
-async function withRelay(
-  measure: (folder: string, relay: RelayUnderTest) => Promise<string>,
-): Promise<void> {
+async function withRelay<T>(
+  args: readonly string[],
+  measure: (folder: string, relay: RelayUnderTest) => Promise<T>,
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "dovetail-bench-"));
   const start = (port: string) =>
     startProgram("relay", [
-      ...["--port", port, "--data", join(folder, "relay"), "--workers", "1"],
-      ...["--max-connections", String(MOST_CONNECTIONS)],
-      ...NO_LIMITS,
+      ...["--port", port, "--data", join(folder, "relay")],
+      ...["--max-connections", String(MOST_CONNECTIONS), ...NO_LIMITS, ...args],
     ]);
   let program = start("0");
   try {
@@ -51,14 +57,18 @@ async function withRelay(
         await readReady(program);
       },
     };
-    process.stdout.write(await measure(folder, relay));
+    return await measure(folder, relay);
   } finally {
     await stopProgram(program);
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function everyday(folder: string, relay: RelayUnderTest): Promise<string> {
+const ONE = ["--workers", "1"];
+
+const everyday = (): Promise<string> => withRelay(ONE, everydayOf);
+
+async function everydayOf(folder: string, relay: RelayUnderTest): Promise<string> {
   const { relayed, direct } = await measureLatency(folder, relay.url);
   const appends = await measureAppends(relay);
   const floors = {
@@ -69,21 +79,39 @@ async function everyday(folder: string, relay: RelayUnderTest): Promise<string> 
   return report({ relayed, direct, appends }, floors);
 }
 
-async function groups(folder: string, relay: RelayUnderTest): Promise<string> {
-  const mesh = await measureMesh(folder, relay);
-  return reportGroups(mesh, await measureLarge(folder, relay));
-}
+const groups = (): Promise<string> =>
+  withRelay(ONE, async (folder, relay) => {
+    const mesh = await measureMesh(folder, relay);
+    return reportGroups(mesh, await measureLarge(folder, relay));
+  });
 
-async function transfer(folder: string, relay: RelayUnderTest): Promise<string> {
-  return reportTransfer(await measureTransfer(folder, relay));
-}
+const transfer = (): Promise<string> =>
+  withRelay(ONE, async (folder, relay) => reportTransfer(await measureTransfer(folder, relay)));
 
-async function connections(_folder: string, relay: RelayUnderTest): Promise<string> {
-  return reportConnections(await measureConnections(relay, Number(rest[0] ?? CONNECTIONS)));
+/** `connections [COUNT [WORKERS]]` */
+const connections = (): Promise<string> =>
+  withRelay(["--workers", rest[1] ?? "1", "--host", "0.0.0.0"], async (_folder, relay) =>
+    reportConnections(await measureConnections(relay, Number(rest[0] ?? CONNECTIONS))),
+  );
+
+async function throughput(): Promise<string> {
+  const rates: Throughput[] = [];
+  for (const workers of [1, 2, 4]) {
+    const measure = (_: string, { url }: RelayUnderTest) => measureThroughput([url]);
+    const perSecond = await withRelay(["--workers", `${workers}`], measure);
+    rates.push({ how: workers === 1 ? "one process" : `${workers} workers`, perSecond });
+  }
+  return reportThroughput(rates);
 }
 
 /** `npm run bench -- groups`; without a name, what is between two people. */
-const benches: Record<string, typeof everyday> = { everyday, groups, transfer, connections };
+const benches: Record<string, () => Promise<string>> = {
+  everyday,
+  groups,
+  transfer,
+  connections,
+  throughput,
+};
 
 const [name = "everyday", ...rest] = process.argv.slice(2);
 const chosen = benches[name];
@@ -93,11 +121,15 @@ if (name === "echo") {
   const [url = "", prefix = "", count = "0"] = rest;
   await serveCrowd(url, prefix, Number(count));
   process.exit();
+} else if (name === "writers") {
+  const [prefix = "", ...urls] = rest;
+  await serveWriters(urls, prefix);
+  process.exit();
 } else if (!chosen) {
   process.stderr.write(`There is no bench ${name}: ${Object.keys(benches).join(", ")}\n`);
   process.exitCode = 2;
 } else {
-  await withRelay(chosen);
+  process.stdout.write(await chosen());
   // The WebRTC library keeps threads of its own that would hold the process.
   process.exit();
 }

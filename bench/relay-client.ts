@@ -22,6 +22,8 @@ export class RelayClient {
   #conversationId = "" as ConversationId;
   #nextN = 1;
   #requestId = 0;
+  /** Entries of others that were pushed to it. */
+  received = 0;
 
   constructor(url: string) {
     this.#socket = new WebSocket(url, { perMessageDeflate: false });
@@ -29,6 +31,7 @@ export class RelayClient {
   }
 
   #receive(frame: RelayFrame): void {
+    if (frame.type === "entries") this.received += frame.entries.length;
     if (frame.type === "ping") this.#send({ type: "pong", nonce: frame.nonce });
     const requestId = "requestId" in frame ? frame.requestId : null;
     const append = requestId === null ? undefined : this.#appends.get(requestId);

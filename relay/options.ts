@@ -84,8 +84,14 @@ function contactPoints(values: readonly string[], context: z.RefinementCtx): rea
   return points;
 }
 
-/** One for each core. */
-const defaultWorkers = (): number => Math.min(FOLDERS, availableParallelism());
+/**
+ * One for every two cores, because the database's own threads need some too; on a small machine what the
+ * workers have to say to each other costs more than they gain (docs/performance.md).
+ */
+function defaultWorkers(): number {
+  const cores = availableParallelism();
+  return cores < 8 ? 1 : Math.min(FOLDERS, Math.floor(cores / 2));
+}
 
 interface Definition {
   /** How the flag is written, with its argument. */
@@ -127,7 +133,7 @@ const definitions = {
   },
   workers: {
     flag: "--workers <number>",
-    help: `processes that share the work on the database in the data folder; at most ${FOLDERS}`,
+    help: `processes that share the work on the database in the data folder; at most ${FOLDERS} (default: one, from 8 cores on half as many as cores)`,
     schema: whole(1, FOLDERS),
   },
   "cassandra-contact-points": {

@@ -61,6 +61,12 @@ export const MAX_PAGE_MEMBERS = 2_000;
 /** Milliseconds that a client has from connecting to proving who it is. */
 export const HANDSHAKE_MS = 10_000;
 
+/**
+ * Commits that one of several nodes has under way at once, each of other conversations: one takes as long
+ * as the slowest of the places that it writes to. Stamps are no order for what such nodes push.
+ */
+export const MAX_COMMITS = 4;
+
 /** Milliseconds between two tries whether a store that failed can be written again. */
 export const RECOVERY_MS = 1_000;
 

@@ -43,8 +43,8 @@ interface Plan {
 }
 
 /**
- * One durable write for all that waits: while one is running, everything that arrives is collected
- * into the next. Jobs of one conversation keep their order; one that still reads holds up no other
+ * One durable write for all that waits: while as many as may are running, everything that arrives is
+ * collected into the next. Jobs of one conversation keep their order; one that still reads holds up no other
  * conversation.
  */
 export class GroupCommit {
@@ -57,14 +57,20 @@ export class GroupCommit {
   /** In order of arrival; a job leaves when it has ended. */
   readonly #queue = new Set<Item>();
   #queuedBytes = 0;
-  #running = false;
+  /** Those that are being written: what comes for them waits. */
+  readonly #writing = new Set<ConversationId>();
+  readonly #most: number;
+  #running = 0;
   #idle: (() => void)[] = [];
 
   constructor(
     ports: { logs: LogStore; metrics: Metrics; clock: Clock; log: Log },
     conversations: Conversations,
     health: WriteHealth,
+    /** Commits at once. More than one only where nobody asks for the order of their stamps. */
+    most = 1,
   ) {
+    this.#most = most;
     this.#store = ports.logs;
     this.#metrics = ports.metrics;
     this.#clock = ports.clock;
@@ -103,7 +109,7 @@ export class GroupCommit {
     } catch (error) {
       this.#fail(item, error);
     }
-    if (!this.#running) void this.#run();
+    this.#run();
   }
 
   #end(item: Item): void {
@@ -119,15 +125,27 @@ export class GroupCommit {
     item.job.failed(DovetailError.from(error));
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    for (let plan = this.#plan(); plan.writes > 0; plan = this.#plan()) {
-      const writing = this.#commit(plan);
-      for (const { conversation } of plan.stages.keys()) conversation.writing = writing;
-      await writing;
-      for (const { conversation } of plan.stages.keys()) conversation.writing = null;
+  #run(): void {
+    while (this.#running < this.#most) {
+      const plan = this.#plan();
+      if (plan.writes === 0) return;
+      void this.#write(plan);
     }
-    this.#running = false;
+  }
+
+  async #write(plan: Plan): Promise<void> {
+    this.#running++;
+    const conversations = [...plan.stages.keys()].map(({ conversation }) => conversation);
+    for (const { id } of conversations) this.#writing.add(id);
+    const writing = this.#commit(plan);
+    for (const conversation of conversations) conversation.writing = writing;
+    await writing;
+    for (const conversation of conversations) {
+      conversation.writing = null;
+      this.#writing.delete(conversation.id);
+    }
+    this.#running--;
+    this.#run();
   }
 
   #plan(): Plan {
@@ -137,7 +155,7 @@ export class GroupCommit {
     for (const item of this.#queue) {
       if (plan.writes >= MAX_COMMIT_WRITES || plan.bytes >= MAX_COMMIT_BYTES) break;
       const { job, conversation } = item;
-      if (heldUp.has(job.conversationId)) continue;
+      if (heldUp.has(job.conversationId) || this.#writing.has(job.conversationId)) continue;
       if (!conversation || conversation.stale) {
         heldUp.add(job.conversationId);
         void this.#prepare(item);

@@ -2,6 +2,7 @@ import { DovetailError } from "../../shared/errors.js";
 import { CloseCode, RUN_BYTES, relayFrames } from "../../shared/protocol.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
+import { MAX_COMMITS } from "./bounds.js";
 import { Cluster } from "./cluster/cluster.js";
 import { Nodes } from "./cluster/nodes.js";
 import type { RelayConfig } from "./config.js";
@@ -67,7 +68,12 @@ export class Relay {
     );
     const connections = new Connections(metrics, nodes);
     this.#health = new WriteHealth(logs, clock, log);
-    this.#commit = new GroupCommit({ logs, metrics, clock, log }, conversations, this.#health);
+    this.#commit = new GroupCommit(
+      { logs, metrics, clock, log },
+      conversations,
+      this.#health,
+      nodes ? MAX_COMMITS : 1,
+    );
     this.#sweeper = new Sweeper(
       { logs, directory, clock, metrics, log },
       conversations,

@@ -14,7 +14,8 @@ import {
   openFolder,
 } from "../store/sharded/folder.js";
 import { FOLDERS } from "../store/sharded/folders.js";
-import { type Folders, tellInboxes } from "../store/sharded/sharded-store.js";
+import type { Note } from "../store/sharded/inbox-shard.js";
+import { byFolder, type FolderNotes, type Folders } from "../store/sharded/sharded-store.js";
 import { LOCK_MS } from "./bounds.js";
 import type { Answerer, Mesh } from "./mesh.js";
 import { foldersOf, type Seat, seatOf } from "./seats.js";
@@ -65,7 +66,7 @@ export async function openFolders(
     const local = await Promise.all(
       own.map(async (i) => {
         const kv = await openAt(folderPath(shards, i));
-        const folder = await openFolder(kv, (notes) => tellInboxes(all, notes));
+        const folder = await openFolder(kv, (notes) => tell(all, seat, mesh, notes));
         folders[i] = folder;
         return folder;
       }),
@@ -86,6 +87,33 @@ export async function openFolders(
     await close();
     throw error;
   }
+}
+
+const NOTES = "notes";
+
+/** One question to each worker, whatever the number of its folders. */
+async function tell(
+  folders: Folders,
+  seat: Seat,
+  mesh: Mesh | null,
+  notes: readonly Note[],
+): Promise<void> {
+  const bySeat = new Map<number, FolderNotes[]>();
+  for (const some of byFolder(notes)) {
+    const index = seatOf(some[0], seat.count);
+    const others = bySeat.get(index);
+    if (others) others.push(some);
+    else bySeat.set(index, [some]);
+  }
+  await Promise.all(
+    [...bySeat].map(([index, some]) =>
+      index === seat.index ? noteHere(folders, some) : mesh?.ask(index, NOTES, [some]),
+    ),
+  );
+}
+
+async function noteHere(folders: Folders, some: readonly FolderNotes[]): Promise<void> {
+  await Promise.all(some.map(([index, notes]) => folders.folder(index).inboxes.note(notes)));
 }
 
 /** A worker that is ending may still have it. */
@@ -127,6 +155,7 @@ async function answerHere(
   subject: string,
   args: readonly unknown[],
 ): Promise<unknown> {
+  if (subject === NOTES) return noteHere(folders, args[0] as readonly FolderNotes[]);
   const [folder = "", table = "", name = ""] = subject.split("/");
   const methods: Methods = folder === "" ? directoryMethods : folderMethods;
   const isHere =

@@ -89,7 +89,8 @@ export class Mesh implements Bus {
     // Of a worker that was killed.
     if (process.platform !== "win32") await unlink(path).catch(() => undefined);
     await new Promise<void>((resolve, reject) => {
-      mesh.#server.once("error", reject).listen(path, resolve);
+      // Its own, and not by way of the first process as the port is.
+      mesh.#server.once("error", reject).listen({ path, exclusive: true }, resolve);
     });
     for (let seat = 0; seat < options.index; seat++) mesh.#dial(seat);
     return mesh;

@@ -3,7 +3,7 @@ import type { LogChange, RelayStore } from "../../relay/core/ports.js";
 import { type Folder, openDirectory, openFolder } from "../../relay/store/sharded/folder.js";
 import { FOLDERS, folderOf } from "../../relay/store/sharded/folders.js";
 import type { Note } from "../../relay/store/sharded/inbox-shard.js";
-import { ShardedRelayStore, tellInboxes } from "../../relay/store/sharded/sharded-store.js";
+import { byFolder, ShardedRelayStore } from "../../relay/store/sharded/sharded-store.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { type KeyValue, under } from "../../shared/key-value.js";
@@ -32,7 +32,7 @@ class Disks {
         throw new DovetailError("overloaded");
       }
       this.noted.push(...notes);
-      await tellInboxes(all, notes);
+      for (const [index, some] of byFolder(notes)) await folders[index]?.inboxes.note(some);
     };
     for (let i = 0; i < FOLDERS; i++) folders.push(await openFolder(kvs[i] as KeyValue, tell));
     this.opened = folders;

@@ -4,7 +4,6 @@ import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
 import { Lru } from "../../core/lru.js";
 import { memberWrites, noteWrites } from "../log-commit.js";
 import { keys, rows } from "../rows.js";
-import { Serial } from "../serial.js";
 
 /** A change of a log, for the users of one folder whom it concerns. */
 export interface Note {
@@ -20,10 +19,17 @@ export interface Found {
   readonly conversationId: ConversationId;
 }
 
+interface Waiting {
+  readonly notes: readonly Note[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** The inboxes of the users of one folder. A stamp is newer than all that were given in that folder. */
 export class InboxShard {
   readonly #kv: KeyValue;
-  readonly #serial = new Serial();
+  #waiting: Waiting[] = [];
+  #running = false;
   #stamp: number | null = null;
   /** By user and conversation. */
   readonly #inboxAt = new Lru<string, number>(MAX_CACHED_CONVERSATIONS);
@@ -39,14 +45,9 @@ export class InboxShard {
 
   /** Durable when it resolves. What is noted a second time is a change once more and does no harm. */
   note(notes: readonly Note[]): Promise<void> {
-    return this.#serial.run(async () => {
-      try {
-        await this.#note(notes);
-      } catch (error) {
-        this.#stamp = null;
-        this.#inboxAt.clear();
-        throw error;
-      }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ notes, resolve, reject });
+      if (!this.#running) void this.#run();
     });
   }
 
@@ -68,6 +69,23 @@ export class InboxShard {
     const all = under(`inbox/${user}/`);
     const [newest] = await this.#kv.range({ ...all, reverse: true, limit: 1 });
     return newest ? stampIn(newest.key) : 0;
+  }
+
+  /** While one write is running, everything that comes is collected into the next. */
+  async #run(): Promise<void> {
+    this.#running = true;
+    for (let some = this.#waiting; some.length > 0; some = this.#waiting) {
+      this.#waiting = [];
+      try {
+        await this.#note(some.flatMap(({ notes }) => notes));
+        for (const { resolve } of some) resolve();
+      } catch (error) {
+        this.#stamp = null;
+        this.#inboxAt.clear();
+        for (const { reject } of some) reject(error);
+      }
+    }
+    this.#running = false;
   }
 
   async #note(notes: readonly Note[]): Promise<void> {

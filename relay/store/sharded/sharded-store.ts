@@ -22,9 +22,12 @@ export interface Folders {
 
 const all = Array.from({ length: FOLDERS }, (_, index) => index);
 
-/** Brings each note to the folders of its users' inboxes. */
-export async function tellInboxes(folders: Folders, notes: readonly Note[]): Promise<void> {
-  const byFolder = new Map<number, Note[]>();
+/** Notes for the users of one folder. */
+export type FolderNotes = readonly [folder: number, notes: readonly Note[]];
+
+/** The parts of each note by the folder that its users' inboxes are in. */
+export function byFolder(notes: readonly Note[]): FolderNotes[] {
+  const folders = new Map<number, Note[]>();
   for (const { users, ...note } of notes) {
     const parts = new Map<number, Map<UserId, boolean | null>>();
     for (const [user, member] of users) {
@@ -32,11 +35,13 @@ export async function tellInboxes(folders: Folders, notes: readonly Note[]): Pro
       parts.set(index, (parts.get(index) ?? new Map()).set(user, member));
     }
     for (const [index, some] of parts) {
-      byFolder.set(index, [...(byFolder.get(index) ?? []), { ...note, users: some }]);
+      const others = folders.get(index);
+      const part = { ...note, users: some };
+      if (others) others.push(part);
+      else folders.set(index, [part]);
     }
   }
-  const told = [...byFolder].map(([index, some]) => folders.folder(index).inboxes.note(some));
-  await Promise.all(told);
+  return [...folders];
 }
 
 /**
