@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import type { IceServer } from "../../shared/protocol.js";
+import { operate } from "../admin/operate.js";
 import type { NatsOptions } from "../bus/nats-bus.js";
 import type { Retention } from "../core/config.js";
 import { Relay } from "../core/relay.js";
@@ -75,12 +76,14 @@ export async function startRelayServer(
     // Before it takes clients, so that it does not first believe that all of them are its own.
     await bus?.gathered?.();
     await app.listen({ host: options.host, port: options.port });
+    const admin = await operate(options.data, { name, relay, log });
 
     const { port } = app.server.address() as AddressInfo;
     const authority = `${reachable(options.host)}:${port}`;
     let stopped: Promise<void> | null = null;
     const stop = (): Promise<void> => {
       stopped ??= (async () => {
+        await admin.close();
         await relay.stop();
         await gateway.close();
         await app.close();

@@ -1,12 +1,12 @@
 /** Who takes part: a relay, people with a device or several, and the conversations between them. */
-import { cpSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientEvent } from "../../../shared/client-api.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { type Scene, until } from "../../real/processes.js";
 import { Memory } from "../../sim/memory.js";
 import type { Prng } from "../../sim/virtual-time.js";
-import { SmallDisk, whyNoDisks } from "./disks.js";
+import { copyData, SmallDisk, whyNoDisks } from "./disks.js";
 import { DeviceMachine, type Place, RelayMachine } from "./machine.js";
 import { RelayPath } from "./relay-path.js";
 import { wiresFor } from "./wires.js";
@@ -126,7 +126,7 @@ export class Cast {
   /** Copies what a small disk holds to where it outlasts the disk. */
   keep(): void {
     for (const { name, place, data } of [this.relay, ...this.all]) {
-      if (place.disk) cpSync(data, join(this.#folder, name), { recursive: true });
+      if (place.disk) copyData(data, join(this.#folder, name));
     }
   }
 

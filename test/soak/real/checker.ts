@@ -1,6 +1,6 @@
 /** The question whether everything is as promised, asked from outside when all is healed and quiet. */
 
-import { cpSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { keys as clientKeys } from "../../../electron/client/rows.js";
 import { keys } from "../../../relay/store/rows.js";
@@ -20,6 +20,7 @@ import {
 import { epochFaults, type Logged, loggedOf } from "../../sim/relay-log.js";
 import { groupFaults, type Seen, viewFaults, wishFaults } from "../../sim/views.js";
 import type { Cast, Talk } from "./cast.js";
+import { copyData } from "./disks.js";
 import type { DeviceMachine } from "./machine.js";
 
 export type Logs = ReadonlyMap<Talk, readonly Logged[]>;
@@ -76,7 +77,7 @@ export const relayLogs = (cast: Cast): Promise<Logs> => logsIn(cast.relay.data, 
 export async function presentLogs(cast: Cast): Promise<Logs> {
   const copy = join(cast.relay.place.folder, "relay.copy");
   try {
-    cpSync(cast.relay.data, copy, { recursive: true });
+    copyData(cast.relay.data, copy);
     return await logsIn(copy, cast);
   } finally {
     rmSync(copy, { recursive: true, force: true });

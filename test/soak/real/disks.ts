@@ -1,6 +1,6 @@
 /** Disks that can be full: small ones in memory, which root can mount, with a ballast file. */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, rmSync, statfsSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 
 /** Mebibytes: more than a run of twenty minutes writes to one profile. */
@@ -62,3 +62,7 @@ export function whyNoDisks(folder: string): string | null {
     return `a small disk cannot be mounted: ${String(error).split("\n")[0]}`;
   }
 }
+
+/** Copies a folder of data that somebody may be using. A socket cannot be copied, and is nobody's data. */
+export const copyData = (from: string, to: string): void =>
+  cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith(".sock") });

@@ -1,0 +1,74 @@
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import Fastify, { type FastifyInstance } from "fastify";
+import { DovetailError } from "../../shared/errors.js";
+import type { Log } from "../../shared/runtime.js";
+import { type AdminCall, type AdminHandlers, type AdminParams, adminCalls } from "./contract.js";
+import { adminSocketPath } from "./socket-path.js";
+
+/** Who may connect may do anything: the relay's own user and nobody else. */
+const OWNER_ONLY = 0o600;
+
+/**
+ * Listens on a socket that belongs to the data folder, and never on a port.
+ * @throws Node's error where it cannot listen there.
+ */
+export async function startAdminServer(
+  data: string,
+  handlers: AdminHandlers,
+  log: Log,
+): Promise<FastifyInstance> {
+  const path = adminSocketPath(data);
+  const app = Fastify({ logger: false, forceCloseConnections: true });
+  for (const name of Object.keys(adminCalls) as AdminCall[]) {
+    app.post(`/${name}`, async ({ body }) => answer(name, handlers, body));
+  }
+  app.setErrorHandler((thrown: Error & { statusCode?: number }, _request, reply) => {
+    const client = thrown.statusCode !== undefined && thrown.statusCode < 500;
+    const error = client
+      ? new DovetailError("invalid_params", thrown.message)
+      : DovetailError.from(thrown);
+    if (error.code === "internal") log.error("admin.failed", { error });
+    return reply.code(statusOf(error)).send({ code: error.code, message: error.message });
+  });
+  const isPipe = process.platform === "win32";
+  if (!isPipe) {
+    await mkdir(data, { recursive: true });
+    await removeStale(path);
+  }
+  try {
+    await app.listen({ path });
+    if (!isPipe) await chmod(path, OWNER_ONLY);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  return app;
+}
+
+async function answer<C extends AdminCall>(name: C, handlers: AdminHandlers, body: unknown) {
+  const checked = adminCalls[name].params.safeParse(body ?? {});
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    const where = issue?.path.join(".") || name;
+    throw new DovetailError("invalid_params", `${where} is wrong: ${issue?.message}`);
+  }
+  return handlers[name](checked.data as AdminParams<C>);
+}
+
+function statusOf({ code }: DovetailError): number {
+  if (code === "not_found") return 404;
+  return code === "internal" ? 500 : 400;
+}
+
+/** The socket of a relay that was killed is still there, and nobody answers. */
+async function removeStale(path: string): Promise<void> {
+  const answered = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+  if (!answered) await rm(path, { force: true });
+}
