@@ -1,6 +1,30 @@
 /** What can be asked of a running relay by whoever operates it. Each call is a POST of JSON to `/<name>`. */
 import { z } from "zod";
 
+const count = z.number().int().nonnegative();
+/** Milliseconds since 1970. */
+const moment = z.number().int();
+
+const summary = z.object({
+  label: z.string(),
+  startedAt: moment,
+  draining: z.boolean(),
+  connections: count,
+  lag: z.object({ node: z.string(), ms: count }).nullable(),
+  backlogEntries: count,
+  backlogBytes: count,
+  bufferedBytes: count,
+  hot: z.array(z.object({ shard: count, requests: count, appends: count })).readonly(),
+});
+
+const nodeStatus = z.object({
+  node: z.string(),
+  here: z.boolean(),
+  shards: count,
+  goneAt: moment.nullable(),
+  summary: summary.nullable(),
+});
+
 const nothing = z.strictObject({});
 
 export const adminCalls = {
@@ -9,6 +33,8 @@ export const adminCalls = {
     result: z.object({
       relay: z.string(),
       ready: z.boolean(),
+      users: count,
+      nodes: z.array(nodeStatus).readonly(),
     }),
   },
 } as const satisfies Record<string, { readonly params: z.ZodType; readonly result: z.ZodType }>;

@@ -15,6 +15,7 @@ import type { Connections, Peer } from "./connections.js";
 import type { Conversation } from "./conversation.js";
 import type { Conversations } from "./conversations.js";
 import type { WriteJob } from "./group-commit.js";
+import type { Heat } from "./heat.js";
 import { isOver } from "./lifetime.js";
 import type { People } from "./people.js";
 import type { Metrics, Placed } from "./ports.js";
@@ -28,6 +29,7 @@ export interface AppendContext {
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly metrics: Metrics;
+  readonly heat: Heat;
 }
 
 type Place = Pick<SequencedEntry, "seq" | "at" | "rights">;
@@ -199,11 +201,12 @@ export class AppendJob implements WriteJob {
     });
     // Here and not where the request came in, so that it goes out before later entries do.
     this.#peer.send(relayFrames.encode({ type: "appended", requestId, places }));
-    const { metrics } = this.#context;
+    const { metrics, heat } = this.#context;
     const added = [...this.#added.values()];
     const foreign = added.filter(({ deviceId }) => deviceId !== this.#peer.deviceId).length;
     metrics.count("duplicates", this.#known.size);
     metrics.count("appended", added.length);
+    heat.appended(this.conversationId, added.length);
     metrics.count("handedIn", foreign);
     metrics.count("appendedDirect", heldBy.length > 0 ? added.length : foreign);
     this.#done();

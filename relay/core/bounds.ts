@@ -119,5 +119,29 @@ export const ASK_AGAIN_MS = 1_000;
 /** Milliseconds between two looks into the inbox of a connected user, for what the bus has lost. */
 export const LOOK_MS = 30_000;
 
+/** Milliseconds between two probes of how far what goes to another node lags. */
+export const PROBE_MS = 1_000;
+
+/** Probes of one node without an answer; what lags behind by more is told as lagging by so many. */
+export const MAX_PROBES = 120;
+
+/** Milliseconds between two times that a node tells the others how it is. */
+export const SUMMARY_MS = 2_000;
+
+/** Milliseconds over which it is counted what a shard has to do. */
+export const HEAT_MS = 60_000;
+
+/** Shards of a node that are told apart, those with the most to do. */
+export const MAX_HOT_SHARDS = 10;
+
+/** Milliseconds for which a node that is gone is still spoken of. */
+export const REMEMBER_GONE_MS = 10 * 60_000;
+
+/** Nodes that are gone and still spoken of; of more, the last. */
+export const MAX_GONE_NODES = 64;
+
+/** Bytes of the name by which an operator knows a node. */
+export const MAX_LABEL_BYTES = 300;
+
 /** Milliseconds within which all have looked after a node has come or gone: spread, not all at once. */
 export const LOOK_SOON_MS = 2_000;

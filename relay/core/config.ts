@@ -11,6 +11,8 @@ export interface RelayConfig {
   /** What clients sign, so that a signature for this relay is of no use at another. */
   readonly name: string;
   readonly heartbeatMs: number;
+  /** How the operator knows this node among others. */
+  readonly label?: string | undefined;
   /** For that user's direct channels, from now on. */
   readonly iceServers: (user: UserId) => readonly IceServer[];
   /** Codes and how often each may be used (null: without end). Empty: everybody may register. */

@@ -140,6 +140,11 @@ export class Connection implements Peer {
     this.#context.ended(this);
   }
 
+  /** What the client has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#wire.bufferedBytes;
+  }
+
   get open(): boolean {
     return !this.#ended;
   }

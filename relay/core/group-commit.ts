@@ -90,6 +90,11 @@ export class GroupCommit {
     void this.#prepare(item);
   }
 
+  /** What waits for the store, or is being written. */
+  get backlog(): { readonly entries: number; readonly bytes: number } {
+    return { entries: this.#queue.size, bytes: this.#queuedBytes };
+  }
+
   /** Resolves once nothing waits any more. */
   async idle(): Promise<void> {
     if (this.#queue.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));

@@ -6,6 +6,7 @@ import type { Invite, Person, SequencedEntry } from "../../shared/protocol.js";
 import type { Clock, Crypto, Log, Random } from "../../shared/runtime.js";
 import type { Bus } from "./cluster/bus.js";
 import type { Span } from "./spans.js";
+import type { Summary } from "./summary.js";
 
 /** A client's connection, from accepting to closing. */
 export interface ClientWire {
@@ -244,6 +245,8 @@ export interface Metrics {
   users(now: number): void;
   /** One group commit, with how many entries. */
   committed(entries: number, milliseconds: number): void;
+  /** How this node is, every other second, and how many nodes there are. */
+  measured(summary: Summary, nodes: number): void;
 }
 
 export interface RelayPorts {

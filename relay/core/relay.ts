@@ -11,12 +11,15 @@ import { Connections } from "./connections.js";
 import { Conversations } from "./conversations.js";
 import { errorFrame } from "./failures.js";
 import { GroupCommit } from "./group-commit.js";
+import { Heat } from "./heat.js";
 import { PairingBoard } from "./pairing.js";
 import { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
 import { PresenceBoard } from "./presence.js";
 import { answer, type RequestContext } from "./requests.js";
 import { Seats } from "./seats.js";
+import { type NodeStatus, StatusBoard } from "./status.js";
+import type { OwnState } from "./summary.js";
 import { Sweeper } from "./sweeper.js";
 import { WriteHealth } from "./write-health.js";
 
@@ -43,6 +46,7 @@ export class Relay {
   readonly #seats: Seats;
   /** The other nodes; null where there are none. */
   readonly #cluster: Cluster | null;
+  readonly #status: StatusBoard;
   readonly #health: WriteHealth;
   readonly #sweeper: Sweeper;
   readonly #context: ConnectionContext;
@@ -90,6 +94,7 @@ export class Relay {
     const attention = new AttentionBoard(connections, clock);
     const presence = this.#presence;
     const pairings = new PairingBoard(clock);
+    const heat = new Heat(clock);
     this.#seats = new Seats({ connections, presence, attention, pairings });
     const requests: RequestContext = {
       people,
@@ -101,6 +106,7 @@ export class Relay {
       clock,
       crypto,
       metrics,
+      heat,
       commit: this.#commit,
       presence,
       attention,
@@ -108,7 +114,16 @@ export class Relay {
       health: this.#health,
       pairings,
     };
-    this.#cluster = nodes && new Cluster(nodes, { ...ports, requests, seats: this.#seats });
+    this.#status = new StatusBoard({
+      clock,
+      metrics,
+      heat,
+      nodes,
+      label: config.label ?? "",
+      own: () => this.#ownState(),
+    });
+    this.#cluster =
+      nodes && new Cluster(nodes, { ...ports, requests, seats: this.#seats, status: this.#status });
     const cluster = this.#cluster;
     this.#context = {
       ports,
@@ -131,6 +146,11 @@ export class Relay {
     return !this.#stopping && this.#health.ok;
   }
 
+  /** All nodes of the relay, as this one knows them. */
+  get nodes(): readonly NodeStatus[] {
+    return this.#status.status();
+  }
+
   connect(wire: ClientWire, limits: ConnectionLimits = UNLIMITED): Session {
     if (this.#stopping) {
       refuse(wire);
@@ -145,12 +165,14 @@ export class Relay {
   /** Refuses new clients and requests, ends the writes under way, and sends the clients away. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#status.tell();
     for (const connection of this.#all) connection.drain();
     await this.#commit.idle();
     for (const connection of this.#all) connection.close(CloseCode.restart, "shutting_down");
     await this.#presence.idle();
     await this.#sweeper.stop();
     this.#health.stop();
+    this.#status.stop();
     this.#cluster?.stop();
   }
 
@@ -166,6 +188,19 @@ export class Relay {
     if (!connection.isProven) return;
     if (this.#cluster) this.#cluster.gateway.ended(connection);
     else this.#seats.leave(connection);
+  }
+
+  #ownState(): OwnState {
+    const { entries, bytes } = this.#commit.backlog;
+    let bufferedBytes = 0;
+    for (const connection of this.#all) bufferedBytes += connection.bufferedBytes;
+    return {
+      connections: this.#all.size,
+      draining: this.#stopping,
+      backlogEntries: entries,
+      backlogBytes: bytes,
+      bufferedBytes,
+    };
   }
 
   async #countUsers(): Promise<void> {

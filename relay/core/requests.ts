@@ -57,7 +57,9 @@ export async function answer(
   peer: Peer,
   frame: Request,
 ): Promise<RelayFrame | null> {
-  const { conversations, presence } = context;
+  const { conversations, presence, heat } = context;
+  const about = "conversationId" in frame ? frame.conversationId : null;
+  heat.requested(about ?? peer.userId);
   switch (frame.type) {
     case "append":
       context.metrics.count("appendRequests");

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { HEAT_MS } from "../core/bounds.js";
 import type { Counter as CounterName, Metrics } from "../core/ports.js";
 
 const counters: Record<CounterName, [name: string, help: string]> = {
@@ -72,6 +73,33 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     buckets: DURATION_BUCKETS,
     registers,
   });
+  const nodes = new Gauge({
+    name: "dovetail_nodes",
+    help: "Nodes of the relay that are there, this one among them.",
+    registers,
+  });
+  const fanOutLag = new Gauge({
+    name: "dovetail_fan_out_lag_seconds",
+    help: "How far pushes lag behind to the node to which they take the longest.",
+    registers,
+  });
+  const shardHeat = new Gauge({
+    name: "dovetail_shard_heat",
+    help: "Entries appended a second over the last minute, of the shards with the most to do.",
+    labelNames: ["shard"],
+    registers,
+  });
+  const backlogEntries = new Gauge({
+    name: "dovetail_backlog_entries",
+    help: "Requests to write that wait for the store.",
+    registers,
+  });
+  const backlogBytes = new Gauge({
+    name: "dovetail_backlog_bytes",
+    help: "Bytes that wait for the store, and that clients have not taken yet.",
+    labelNames: ["of"],
+    registers,
+  });
   return {
     registry,
     metrics: {
@@ -82,6 +110,18 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
       committed(entries, milliseconds) {
         commitEntries.observe(entries);
         commitSeconds.observe(milliseconds / 1_000);
+      },
+      measured(summary, there) {
+        nodes.set(there);
+        fanOutLag.set((summary.lag?.ms ?? 0) / 1_000);
+        // Those that are not among the hottest any more are not told.
+        shardHeat.reset();
+        for (const { shard, appends } of summary.hot) {
+          shardHeat.set({ shard }, appends / (HEAT_MS / 1_000));
+        }
+        backlogEntries.set(summary.backlogEntries);
+        backlogBytes.set({ of: "writes" }, summary.backlogBytes);
+        backlogBytes.set({ of: "clients" }, summary.bufferedBytes);
       },
     },
   };

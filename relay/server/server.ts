@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import type { IceServer } from "../../shared/protocol.js";
@@ -62,6 +63,7 @@ export async function startRelayServer(
       {
         name,
         heartbeatMs: options.heartbeatMs,
+        label: `${hostname()}/${process.pid}`,
         iceServers: (user) => [
           ...options.iceServers,
           ...(options.turn ? [turnServer(options.turn, user, nodeClock.now())] : []),
@@ -76,7 +78,7 @@ export async function startRelayServer(
     // Before it takes clients, so that it does not first believe that all of them are its own.
     await bus?.gathered?.();
     await app.listen({ host: options.host, port: options.port });
-    const admin = await operate(options.data, { name, relay, log });
+    const admin = await operate(options.data, { name, relay, store, log });
 
     const { port } = app.server.address() as AddressInfo;
     const authority = `${reachable(options.host)}:${port}`;

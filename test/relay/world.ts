@@ -111,6 +111,7 @@ export class World {
       failed() {},
       connections() {},
       users() {},
+      measured() {},
       committed() {},
     };
     const { store, clock } = this;

@@ -329,6 +329,7 @@ export class World {
           failed: (code) => this.note(`relay answers ${code}`),
           connections() {},
           users() {},
+          measured() {},
           committed: (entries) => this.note(`relay commits ${entries}`),
         },
         bus,

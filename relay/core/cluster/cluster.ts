@@ -1,6 +1,7 @@
 import type { RelayPorts } from "../ports.js";
 import type { RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
+import type { StatusBoard } from "../status.js";
 import { Applications } from "./applications.js";
 import { ClusterGateway } from "./gateway.js";
 import type { NodeMessage } from "./messages.js";
@@ -15,16 +16,19 @@ export class Cluster implements NodesListener {
   readonly #nodes: Nodes;
   readonly #shard: ShardService;
   readonly #requests: RequestContext;
+  readonly #status: StatusBoard;
 
   constructor(
     nodes: Nodes,
     parts: Omit<RelayPorts, "bus" | "store"> & {
       readonly requests: RequestContext;
       readonly seats: Seats;
+      readonly status: StatusBoard;
     },
   ) {
     this.#nodes = nodes;
     this.#requests = parts.requests;
+    this.#status = parts.status;
     this.gateway = new ClusterGateway(nodes, parts);
     this.applications = new Applications(nodes, parts.requests);
     this.#shard = new ShardService(nodes, parts);
@@ -32,7 +36,8 @@ export class Cluster implements NodesListener {
   }
 
   told(from: NodeId, message: NodeMessage): void {
-    if (!this.#shard.take(from, message)) this.gateway.take(message);
+    if (this.#shard.take(from, message) || this.#status.take(from, message)) return;
+    this.gateway.take(message);
   }
 
   ringChanged(gone: readonly NodeId[]): void {
@@ -40,6 +45,7 @@ export class Cluster implements NodesListener {
     this.#requests.acquaintances.forgetAll();
     for (const node of gone) this.#shard.nodeGone(node);
     this.gateway.ringChanged(gone);
+    this.#status.ringChanged(gone);
   }
 
   stop(): void {

@@ -3,6 +3,7 @@ import {
   bool,
   bytes,
   deviceId,
+  type Field,
   fixed,
   frameFamily,
   list,
@@ -16,11 +17,13 @@ import {
 import { ID_BYTES } from "../../../shared/ids.js";
 import { MAX_FRAME_BYTES, MAX_HOLDERS, MAX_NAME_BYTES } from "../../../shared/limits.js";
 import { HASH_BYTES, PUBLIC_KEY_BYTES } from "../../../shared/protocol.js";
-import { MAX_AUDIENCE } from "../bounds.js";
+import { MAX_AUDIENCE, MAX_HOT_SHARDS, MAX_LABEL_BYTES } from "../bounds.js";
+import { type NodeId, SHARDS } from "./ring.js";
 
 const connection = uint();
 const frame = bytes(MAX_FRAME_BYTES);
 const who = { connection, userId, deviceId };
+const nodeId = text(64) as Field<NodeId>;
 const users = list(userId, MAX_AUDIENCE);
 
 export const nodeMessages = frameFamily({
@@ -67,6 +70,27 @@ export const nodeMessages = frameFamily({
   ],
   /** Who asked with that id has gone. */
   withdraw: [13, { id: uint() }],
+  /** Answered at once, by `probed`: that takes as long as what was sent before is behind. */
+  probe: [14, { id: uint() }],
+  probed: [15, { id: uint() }],
+  /** How the sender is. */
+  summary: [
+    16,
+    {
+      label: text(MAX_LABEL_BYTES),
+      startedAt: uint(),
+      draining: bool,
+      connections: uint(),
+      lag: optional(struct({ node: nodeId, ms: uint() })),
+      backlogEntries: uint(),
+      backlogBytes: uint(),
+      bufferedBytes: uint(),
+      hot: list(
+        struct({ shard: uint(SHARDS - 1), requests: uint(), appends: uint() }),
+        MAX_HOT_SHARDS,
+      ),
+    },
+  ],
 });
 
 export type NodeMessage = ReturnType<typeof nodeMessages.decode>;

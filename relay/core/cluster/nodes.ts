@@ -49,6 +49,16 @@ export class Nodes implements Elsewhere, BusListener {
     return this.#ring.owner(id);
   }
 
+  /** Those that are there, this one among them. */
+  get all(): ReadonlySet<NodeId> {
+    return this.#ring.nodes;
+  }
+
+  /** How many of the shards that node owns. */
+  shards(node: NodeId): number {
+    return this.#ring.shards(node);
+  }
+
   has(node: NodeId): boolean {
     return this.#ring.nodes.has(node);
   }

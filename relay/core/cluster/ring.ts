@@ -54,6 +54,11 @@ export class Ring implements Placement {
     return this.#owners[shardOf(id)] as NodeId;
   }
 
+  /** How many the node owns. */
+  shards(node: NodeId): number {
+    return this.#owners.filter((owner) => owner === node).length;
+  }
+
   ownerOfShard(shard: number): NodeId {
     return this.#owners[shard] as NodeId;
   }

@@ -1,4 +1,27 @@
 import type { AdminResult } from "../../../relay/admin/contract.js";
 
 /** What a relay may say of itself. */
-export const status: AdminResult<"status"> = { relay: "relay-test", ready: true };
+export const status: AdminResult<"status"> = {
+  relay: "relay-test",
+  ready: true,
+  users: 2,
+  nodes: [
+    {
+      node: "",
+      here: true,
+      shards: 1_024,
+      goneAt: null,
+      summary: {
+        label: "north/1",
+        startedAt: 1_700_000_000_000,
+        draining: false,
+        connections: 7,
+        lag: null,
+        backlogEntries: 0,
+        backlogBytes: 0,
+        bufferedBytes: 0,
+        hot: [{ shard: 3, requests: 60, appends: 30 }],
+      },
+    },
+  ],
+};

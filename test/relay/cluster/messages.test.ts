@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type NodeMessage, nodeMessages } from "../../../relay/core/cluster/messages.js";
 import { Nodes } from "../../../relay/core/cluster/nodes.js";
-import type { NodeId } from "../../../relay/core/cluster/ring.js";
+import { type NodeId, SHARDS } from "../../../relay/core/cluster/ring.js";
 import { fromHex, toHex } from "../../../shared/bytes.js";
 import type { DeviceId, UserId } from "../../../shared/ids.js";
 import { ManualClock } from "../world.js";
@@ -41,6 +41,21 @@ const message = fc.oneof(
     proof: bytes(32),
   }),
   of("withdraw", { id: number }),
+  of("probe", { id: number }),
+  of("probed", { id: number }),
+  of("summary", {
+    label: fc.string({ maxLength: 20 }),
+    startedAt: number,
+    draining: fc.boolean(),
+    connections: number,
+    lag: fc.option(fc.record({ node: fc.constant("1".repeat(32)), ms: number })),
+    backlogEntries: number,
+    backlogBytes: number,
+    bufferedBytes: number,
+    hot: fc.array(fc.record({ shard: fc.nat(SHARDS - 1), requests: number, appends: number }), {
+      maxLength: 10,
+    }),
+  }),
 ) as fc.Arbitrary<NodeMessage>;
 
 it("what nodes say to each other arrives as it was said", () => {
@@ -61,6 +76,19 @@ it("nodes of two versions understand each other: the bytes are frozen", () => {
   };
   const frozen = `0801${"aa".repeat(16)}02010201013107010${1}${"bb".repeat(16)}0103`;
   expect(toHex(nodeMessages.encode(said))).toBe(frozen);
+  const summary: NodeMessage = {
+    type: "summary",
+    label: "n",
+    startedAt: 1,
+    draining: true,
+    connections: 2,
+    lag: { node: "1" as NodeId, ms: 3 },
+    backlogEntries: 4,
+    backlogBytes: 5,
+    bufferedBytes: 6,
+    hot: [{ shard: 7, requests: 8, appends: 9 }],
+  };
+  expect(toHex(nodeMessages.encode(summary))).toBe("10016e0101020101310304050601070809");
 });
 
 it("what is no message is passed over, and so is an answer that another node gives", async () => {
