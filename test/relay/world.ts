@@ -105,8 +105,8 @@ export class World {
   }
 
   /** One more: on a bus a node of the same relay, and without one it believes it owns the same logs. */
-  anotherRelay(config: Partial<RelayConfig> = {}, bus?: Bus): Relay {
-    const metrics: Metrics = {
+  anotherRelay(config: Partial<RelayConfig> = {}, bus?: Bus, measures?: Metrics): Relay {
+    const metrics: Metrics = measures ?? {
       count: (name, by = 1) => this.counts.set(name, (this.counts.get(name) ?? 0) + by),
       failed() {},
       connections() {},

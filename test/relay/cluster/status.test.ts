@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type NodeId, Ring, SHARDS, shardOf } from "../../../relay/core/cluster/ring.js";
 import type { Relay } from "../../../relay/core/relay.js";
 import type { NodeStatus } from "../../../relay/core/status.js";
+import { prometheusMetrics } from "../../../relay/server/metrics.js";
+import type { ConversationId } from "../../../shared/ids.js";
 import { Client, World } from "../world.js";
 import { MemoryBusHub } from "./memory-bus.js";
 
@@ -11,6 +13,7 @@ const [first, second, third] = NAMES as [NodeId, NodeId, NodeId];
 
 let world: World;
 let hub: MemoryBusHub;
+let prometheus: ReturnType<typeof prometheusMetrics>;
 let relays: ReadonlyMap<NodeId, Relay>;
 /** Milliseconds that what goes to a node takes, where it is not at once. */
 let slow: Map<NodeId, number>;
@@ -39,16 +42,25 @@ async function settled(): Promise<void> {
 beforeEach(async () => {
   world = await World.open();
   slow = new Map();
+  prometheus = prometheusMetrics();
   hub = new MemoryBusHub((deliver, to) => {
     const delay = slow.get(to);
     if (delay === undefined) queueMicrotask(deliver);
     else world.clock.after(delay, deliver);
   });
   relays = new Map(
-    NAMES.map((node, i) => [node, world.anotherRelay({ label: `node-${i + 1}` }, hub.join(node))]),
+    NAMES.map((node, i) => {
+      const label = `node-${i + 1}`;
+      const measures = i === 0 ? prometheus.metrics : undefined;
+      return [node, world.anotherRelay({ label }, hub.join(node), measures)];
+    }),
   );
   await pass(2_000);
 });
+
+/** What the dashboard draws of the first node. */
+const drawn = async (name: string): Promise<readonly object[]> =>
+  (await prometheus.registry.getSingleMetric(name)?.get())?.values ?? [];
 
 describe("any of three nodes", () => {
   it("names all three with what they have, itself first", async () => {
@@ -73,8 +85,10 @@ describe("any of three nodes", () => {
 
   it("names one that was killed, since when it is gone and what it said last, for ten minutes", async () => {
     const killedAt = world.clock.now();
+    expect(await drawn("dovetail_nodes")).toMatchObject([{ value: 3 }]);
     hub.kill(third);
-    await pass(1_000);
+    await pass(2_000);
+    expect(await drawn("dovetail_nodes")).toMatchObject([{ value: 2 }]);
     for (const node of [first, second]) {
       const list = statusAt(node);
       expect(list).toHaveLength(3);
@@ -130,6 +144,20 @@ describe("any of three nodes", () => {
     expect(of(owner, statusAt(first)).summary?.hot).toEqual([]);
   });
 
+  it("measures for the dashboard what its own shards have to do", async () => {
+    const alice = new Client(relays.get(first) as Relay);
+    await alice.register("alice");
+    const ids = Array.from({ length: 64 }, (_, i) => i.toString(16).padStart(32, "0"));
+    const group = ids.find((id) => new Ring(NAMES).owner(id) === first) as ConversationId;
+    await alice.createGroup(group, []);
+    for (let n = 1; n <= 60; n++) await alice.append(group, n, ["hot"]);
+    await pass(2_000);
+    const hottest = { labels: { shard: shardOf(group) }, value: 1 };
+    expect((await drawn("dovetail_shard_heat"))[0]).toMatchObject(hottest);
+    await pass(62_000);
+    expect(await drawn("dovetail_shard_heat")).toEqual([]);
+  });
+
   it("says to which node pushes lag, as soon as the oldest is late and until it has caught up", async () => {
     slow.set(third, 5_000);
     await pass(4_000);
@@ -142,6 +170,7 @@ describe("any of three nodes", () => {
     expect(of(second, statusAt(first)).summary?.lag?.node).toBe(third);
     await pass(6_000);
     expect(of(first, statusAt(first)).summary?.lag).toMatchObject({ node: third, ms: 5_000 });
+    expect(await drawn("dovetail_fan_out_lag_seconds")).toMatchObject([{ value: 5 }]);
     slow.clear();
     await pass(8_000);
     expect(of(first, statusAt(first)).summary?.lag?.ms).toBe(0);
