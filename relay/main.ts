@@ -1,5 +1,6 @@
 import { WRONG_OPTION } from "./commands/exit-codes.js";
 import { start } from "./commands/start.js";
+import { status } from "./commands/status.js";
 
 interface RelayCommand {
   readonly run: (args: readonly string[]) => Promise<number>;
@@ -8,6 +9,7 @@ interface RelayCommand {
 
 const commands: Readonly<Record<string, RelayCommand>> = {
   start: { run: start, help: "runs a relay; so does no command at all" },
+  status: { run: status, help: "says how a running relay is, and all of its nodes" },
 };
 
 function list(): string {

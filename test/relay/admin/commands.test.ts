@@ -1,0 +1,138 @@
+/** What an operator types, against a relay that runs in this process. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { AdminHandlers, AdminResult } from "../../../relay/admin/contract.js";
+import { startAdminServer } from "../../../relay/admin/server.js";
+import { status } from "../../../relay/commands/status.js";
+import { type RelayServer, startRelayServer } from "../../../relay/server/server.js";
+import type { Log } from "../../../shared/runtime.js";
+import { Client, remote } from "../world.js";
+import { status as example } from "./example.js";
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+let data: string;
+let server: RelayServer;
+let alice: Client;
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function run(
+  command: (args: readonly string[]) => Promise<number>,
+  ...args: string[]
+): Promise<Said> {
+  const said = { out: "", err: "" };
+  const spies = (["out", "err"] as const).map((which) =>
+    vi.spyOn(process[`std${which}`], "write").mockImplementation((text) => {
+      said[which] += text;
+      return true;
+    }),
+  );
+  try {
+    return { code: await command(args), ...said };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), "dovetail-commands-"));
+  server = await startRelayServer(
+    {
+      data,
+      host: "127.0.0.1",
+      port: 0,
+      heartbeatMs: 15_000,
+      iceServers: [],
+      invites: new Map(),
+      maxConnections: 100,
+      deviceRate: 10_000,
+      addressRate: 10_000,
+      connectionRate: 10_000,
+      registrationRate: 10_000,
+      trustProxy: false,
+    },
+    pino({ level: "silent" }),
+  );
+  alice = new Client(remote(server.url));
+  await alice.register("alice");
+});
+afterEach(async () => {
+  await server.close();
+  await rm(data, { recursive: true });
+});
+
+describe("status", () => {
+  it("tells people in tables how the relay is and what is hot", async () => {
+    await alice.append(await alice.open(alice.userId), 1, ["1", "2", "3"]);
+    const { code, out, err } = await run(status, "--data", data);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toMatch(
+      /^Relay relay-\S+, ready: nodes 1, connections 1, registered users 1\.\n\n/,
+    );
+    expect(out).toMatch(/^\S+\/\d+ \(asked\) +there +\d+ \w+ +1024 +1 /m);
+    expect(out).toMatch(/^ *\d+ +\S+\/\d+ +\d+ +3$/m);
+  });
+
+  it("tells scripts everything in one line", async () => {
+    const { out } = await run(status, "--data", data, "--json");
+    expect(out.endsWith("\n")).toBe(true);
+    expect(JSON.parse(out)).toMatchObject({
+      ready: true,
+      users: 1,
+      nodes: [{ here: true, summary: { connections: 1, draining: false } }],
+    });
+  });
+
+  it("shows of several nodes who is gone, who drains, whose pushes lag and where it is hot", async () => {
+    const folder = join(data, "another");
+    const [one] = example.nodes;
+    const summary = (label: string, more: object = {}) => ({ ...one?.summary, label, ...more });
+    const nodes = [
+      { ...one, node: "1", summary: summary("north/1", { lag: { node: "2", ms: 5_000 } }) },
+      { ...one, node: "2", here: false, summary: summary("south/2", { draining: true, hot: [] }) },
+      { ...one, node: "3", here: false, goneAt: Date.now() - 61_000, summary: summary("west/3") },
+      { ...one, node: "4444444444", here: false, summary: null },
+    ] as AdminResult<"status">["nodes"];
+    const handlers = { status: () => ({ ...example, nodes }) } as Partial<AdminHandlers>;
+    const admin = await startAdminServer(folder, handlers as AdminHandlers, silent);
+    const { out } = await run(status, "--data", folder);
+    await admin.close();
+    expect(out).toContain("ready: nodes 3, connections 14,");
+    expect(out).toMatch(/^north\/1 \(asked\) +there .* 5000 ms to south\/2 /m);
+    expect(out).toMatch(/^south\/2 +draining /m);
+    expect(out).toMatch(/^west\/3 +gone 1 min ago /m);
+    expect(out).toMatch(/^44444444 +not heard of yet /m);
+    expect(out).toMatch(/^ +3 +north\/1 +60 +30$/m);
+    expect(out).not.toMatch(/^ +3 +west/m);
+  });
+
+  it("finds the folder as start does", async () => {
+    vi.stubEnv("DOVETAIL_RELAY_DATA", data);
+    expect(await run(status)).toMatchObject({ code: 0 });
+    vi.unstubAllEnvs();
+  });
+
+  it("says what is wrong with how it was called, and where no relay runs", async () => {
+    expect(await run(status, "--nonsense")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("unknown option"),
+    });
+    expect(await run(status, "--help")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("--data <folder>"),
+    });
+    expect(await run(status, "--data", join(data, "elsewhere"))).toEqual({
+      code: 1,
+      out: "",
+      err: expect.stringMatching(/^No relay runs on the data in .*elsewhere/),
+    });
+  });
+});
