@@ -1,3 +1,4 @@
+import { drain } from "./commands/drain.js";
 import { WRONG_OPTION } from "./commands/exit-codes.js";
 import { start } from "./commands/start.js";
 import { status } from "./commands/status.js";
@@ -9,6 +10,7 @@ interface RelayCommand {
 
 const commands: Readonly<Record<string, RelayCommand>> = {
   start: { run: start, help: "runs a relay; so does no command at all" },
+  drain: { run: drain, help: "sends a running relay's clients away, a few at a time, and ends it" },
   status: { run: status, help: "says how a running relay is, and all of its nodes" },
 };
 

@@ -25,6 +25,9 @@ const nodeStatus = z.object({
   summary: summary.nullable(),
 });
 
+/** Milliseconds over which a relay may be drained: an hour. */
+const MAX_DRAIN_MS = 3_600_000;
+
 const nothing = z.strictObject({});
 
 export const adminCalls = {
@@ -36,6 +39,11 @@ export const adminCalls = {
       users: count,
       nodes: z.array(nodeStatus).readonly(),
     }),
+  },
+  /** Takes no new clients, sends those that are there away over the time, and ends the relay. */
+  drain: {
+    params: z.strictObject({ withinMs: z.number().int().min(0).max(MAX_DRAIN_MS) }),
+    result: z.object({ connections: count }),
   },
 } as const satisfies Record<string, { readonly params: z.ZodType; readonly result: z.ZodType }>;
 

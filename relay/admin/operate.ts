@@ -2,20 +2,26 @@ import type { Log } from "../../shared/runtime.js";
 import type { RelayStore } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
 import type { AdminHandlers } from "./contract.js";
-import { startAdminServer } from "./server.js";
+import { type AdminServer, startAdminServer } from "./server.js";
 
 interface OperatedParts {
   readonly name: string;
   readonly relay: Relay;
   readonly store: RelayStore;
   readonly log: Log;
+  readonly drain: (withinMs: number) => Promise<void>;
 }
 
-/** Lets the operator's commands reach the relay. One that they cannot reach serves its clients all the same. */
+/**
+ * Lets the operator's commands reach the relay: of several workers the first. One that they cannot reach
+ * serves its clients all the same.
+ */
 export async function operate(
-  data: string,
-  { name, relay, store, log }: OperatedParts,
-): Promise<{ close(): Promise<void> }> {
+  { data, worker }: { readonly data: string; readonly worker?: { index: number } | null },
+  { name, relay, store, log, drain }: OperatedParts,
+): Promise<AdminServer> {
+  const nobody: AdminServer = { refuse() {}, close: async () => {} };
+  if (worker && worker.index > 0) return nobody;
   const handlers: AdminHandlers = {
     status: async () => ({
       relay: name,
@@ -23,11 +29,18 @@ export async function operate(
       users: await store.directory.userCount(),
       nodes: relay.nodes,
     }),
+    async drain({ withinMs }) {
+      const drained = relay.nodes.filter(({ here }) => here || worker);
+      await drain(withinMs);
+      return {
+        connections: drained.reduce((sum, each) => sum + (each.summary?.connections ?? 0), 0),
+      };
+    },
   };
   try {
     return await startAdminServer(data, handlers, log);
   } catch (error) {
     log.warn("admin.not-reachable", { error });
-    return { close: async () => {} };
+    return nobody;
   }
 }

@@ -1,6 +1,6 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify from "fastify";
 import { DovetailError } from "../../shared/errors.js";
 import type { Log } from "../../shared/runtime.js";
 import { type AdminCall, type AdminHandlers, type AdminParams, adminCalls } from "./contract.js";
@@ -8,6 +8,15 @@ import { adminSocketPath } from "./socket-path.js";
 
 /** Who may connect may do anything: the relay's own user and nobody else. */
 const OWNER_ONLY = 0o600;
+
+export interface AdminServer {
+  /** From now on whoever asks is told that the relay stops: it is there still, and what it has closes. */
+  refuse(): void;
+  close(): Promise<void>;
+}
+
+/** Milliseconds in which whoever has asked still gets an answer from a relay that stops. */
+const LAST_ANSWER_MS = 1_000;
 
 /**
  * Listens on a socket that belongs to the data folder, and never on a port.
@@ -17,9 +26,16 @@ export async function startAdminServer(
   data: string,
   handlers: AdminHandlers,
   log: Log,
-): Promise<FastifyInstance> {
+): Promise<AdminServer> {
   const path = adminSocketPath(data);
-  const app = Fastify({ logger: false, forceCloseConnections: true });
+  const app = Fastify({ logger: false, forceCloseConnections: "idle" });
+  let refusing = false;
+  app.addHook("onRequest", async () => {
+    if (refusing) throw new DovetailError("shutting_down");
+  });
+  app.addHook("preClose", async () => {
+    setTimeout(() => app.server.closeAllConnections(), LAST_ANSWER_MS).unref();
+  });
   for (const name of Object.keys(adminCalls) as AdminCall[]) {
     app.post(`/${name}`, async ({ body }) => answer(name, handlers, body));
   }
@@ -37,13 +53,21 @@ export async function startAdminServer(
     await removeStale(path);
   }
   try {
-    await app.listen({ path });
+    // By itself, also where the port is shared by workers.
+    await app.listen({ path, exclusive: true });
     if (!isPipe) await chmod(path, OWNER_ONLY);
   } catch (error) {
     await app.close();
     throw error;
   }
-  return app;
+  return {
+    refuse() {
+      refusing = true;
+    },
+    async close() {
+      await app.close();
+    },
+  };
 }
 
 async function answer<C extends AdminCall>(name: C, handlers: AdminHandlers, body: unknown) {

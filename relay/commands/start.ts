@@ -38,7 +38,7 @@ async function run(options: RelayOptions): Promise<number> {
     const { url, http } = relay;
     logger.info({ url }, "relay.listening");
     process.stdout.write(`${JSON.stringify({ event: "listening", url, http })}\n`);
-    await stopped;
+    await Promise.race([stopped, relay.drained]);
     return await ended(relay.close(), logger);
   } catch (error) {
     logger.debug({ err: error }, "start.failed");
@@ -54,19 +54,21 @@ async function run(options: RelayOptions): Promise<number> {
 interface Running {
   readonly url: string;
   readonly http: string;
+  /** An operator's command has sent all clients away. */
+  readonly drained: Promise<void>;
   close(): Promise<void>;
   /** What a second signal asks for. */
   kill(): void;
 }
 
 async function one(options: RelayOptions, logger: Logger): Promise<Running> {
-  const { url, http, close } = await startRelayServer(options, logger);
-  return { url, http, close, kill: () => {} };
+  return { ...(await startRelayServer(options, logger)), kill: () => {} };
 }
 
 async function several(options: RelayOptions, logger: Logger): Promise<Running> {
   const { primary, listening } = await Primary.start(options, logOf(logger));
-  return { ...listening, close: () => primary.stop(), kill: () => primary.kill() };
+  const { drained } = primary;
+  return { ...listening, drained, close: () => primary.stop(), kill: () => primary.kill() };
 }
 
 /** One of several, until the first process says so or is gone. */
@@ -78,6 +80,7 @@ async function work(options: RelayOptions, logger: Logger): Promise<number> {
   const server = await startRelayServer({ ...options, maxConnections, worker }, own);
   const { url, http } = server;
   tellPrimary({ type: "listening", url, http, port: Number(new URL(http).port) });
+  void server.drained.then(() => tellPrimary({ type: "drained" }));
   await orders.stop;
   const code = await ended(server.stop(), own);
   tellPrimary({ type: "stopped" });

@@ -143,5 +143,14 @@ export const MAX_GONE_NODES = 64;
 /** Bytes of the name by which an operator knows a node. */
 export const MAX_LABEL_BYTES = 300;
 
+/** Clients that are told to come back, in a millisecond: a handshake costs a signature and two reads. */
+export const RETURNS_PER_MS = 1;
+
+/** Milliseconds after which the last of many clients is told to come back. */
+export const MAX_RETURN_MS = 30_000;
+
+/** Milliseconds between two groups of clients that are sent away while a node drains. */
+export const SPREAD_STEP_MS = 50;
+
 /** Milliseconds within which all have looked after a node has come or gone: spread, not all at once. */
 export const LOOK_SOON_MS = 2_000;

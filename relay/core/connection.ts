@@ -9,7 +9,7 @@ import {
   relayFrames,
 } from "../../shared/protocol.js";
 import type { Timer } from "../../shared/runtime.js";
-import { HANDSHAKE_MS, HARD_BUFFER_BYTES, PAIRING_MS } from "./bounds.js";
+import { ANSWER_MS, HANDSHAKE_MS, HARD_BUFFER_BYTES, PAIRING_MS } from "./bounds.js";
 import type { RelayConfig } from "./config.js";
 import type { Address, Peer } from "./connections.js";
 import { errorFrame, presentable } from "./failures.js";
@@ -122,6 +122,31 @@ export class Connection implements Peer {
   /** Takes no further requests; those that run may still end. */
   drain(): void {
     this.#inbound.stop();
+  }
+
+  /** Ends what runs and sends the client away, which comes back after so many milliseconds. */
+  async sendAway(retryAfterMs: number): Promise<void> {
+    this.drain();
+    // Who is not proven has nothing that could be lost, and may wait for somebody at another device.
+    if (this.#proven && !this.#ended) {
+      const { clock } = this.#context.ports;
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(ANSWER_MS, resolve);
+        void this.#inbound.idle().then(() => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    }
+    this.bid(retryAfterMs);
+  }
+
+  /** Sends the client away at once. */
+  bid(retryAfterMs: number): void {
+    this.#refuse(
+      new DovetailError("shutting_down", undefined, { retryAfterMs }),
+      CloseCode.restart,
+    );
   }
 
   close(code: number, reason: string): void {

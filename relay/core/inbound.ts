@@ -26,6 +26,7 @@ export class Inbound {
   #paused = false;
   #poll: Timer | null = null;
   #stopped = false;
+  #idle: (() => void)[] = [];
   /** When the client was last in step, in monotonic milliseconds; null while it is. */
   #behindSince: number | null = null;
 
@@ -76,6 +77,11 @@ export class Inbound {
     this.#poll?.cancel();
   }
 
+  /** Resolves once nothing is being handled any more. */
+  async idle(): Promise<void> {
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
   #pump(): void {
     while (!this.#alone && this.#behindSince === null && this.#running < MAX_RUNNING_REQUESTS) {
       const frame = this.#waiting.shift();
@@ -88,6 +94,7 @@ export class Inbound {
       void started.done.finally(() => {
         this.#running--;
         if (started.alone) this.#alone = false;
+        if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
         this.#pump();
       });
     }

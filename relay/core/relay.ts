@@ -9,6 +9,7 @@ import type { RelayConfig } from "./config.js";
 import { Connection, type ConnectionContext } from "./connection.js";
 import { Connections } from "./connections.js";
 import { Conversations } from "./conversations.js";
+import { returnMs, spreadOver } from "./draining.js";
 import { errorFrame } from "./failures.js";
 import { GroupCommit } from "./group-commit.js";
 import { Heat } from "./heat.js";
@@ -44,6 +45,7 @@ export class Relay {
   readonly #commit: GroupCommit;
   readonly #presence: PresenceBoard;
   readonly #seats: Seats;
+  readonly #nodes: Nodes | null;
   /** The other nodes; null where there are none. */
   readonly #cluster: Cluster | null;
   readonly #status: StatusBoard;
@@ -54,12 +56,15 @@ export class Relay {
   /** Connections that there have been. */
   #connected = 0;
   #stopping = false;
+  /** Ends when all have gone; null where they may stay. */
+  #draining: Promise<void> | null = null;
 
   constructor(ports: RelayPorts, config: RelayConfig) {
     const { clock, crypto, metrics, log, store } = ports;
     const { logs, directory, invites } = store;
     this.#ports = ports;
     const nodes = ports.bus ? new Nodes(ports.bus, ports) : null;
+    this.#nodes = nodes;
     const people = new People(
       directory,
       nodes && ((deviceId) => nodes.tellAll({ type: "deviceChanged", deviceId })),
@@ -143,7 +148,11 @@ export class Relay {
 
   /** Whether clients are taken and what they write can be kept. */
   get ready(): boolean {
-    return !this.#stopping && this.#health.ok;
+    return this.takesClients && this.#health.ok;
+  }
+
+  get takesClients(): boolean {
+    return this.#draining === null && !this.#stopping;
   }
 
   /** All nodes of the relay, as this one knows them. */
@@ -152,8 +161,8 @@ export class Relay {
   }
 
   connect(wire: ClientWire, limits: ConnectionLimits = UNLIMITED): Session {
-    if (this.#stopping) {
-      refuse(wire);
+    if (!this.takesClients) {
+      refuse(wire, returnMs(this.#all.size) * this.#ports.random.fraction());
       return { receive: () => {}, receiveForeign: () => {}, closed: () => {} };
     }
     const connection = new Connection(wire, limits, this.#context, ++this.#connected);
@@ -162,13 +171,36 @@ export class Relay {
     return connection;
   }
 
+  /**
+   * Takes no new clients and sends those that are here away, evenly over the time. Until then they are
+   * served as ever, and what was begun ends. Resolves when all have gone; asked again it is the same.
+   */
+  drain(withinMs: number): Promise<void> {
+    if (!this.#draining) {
+      this.#draining = this.#sendAllAway(withinMs);
+      this.#status.tell();
+    }
+    return this.#draining;
+  }
+
+  async #sendAllAway(withinMs: number): Promise<void> {
+    const all = [...this.#all];
+    const spreadMs = returnMs(all.length);
+    await spreadOver(this.#ports.clock, all, withinMs, (connection, leftMs) => {
+      // Where there is no other node, nobody takes them before this one is back.
+      const waitMs = this.#nodes && this.#nodes.all.size > 1 ? 0 : leftMs;
+      return connection.sendAway(waitMs + spreadMs * this.#ports.random.fraction());
+    });
+  }
+
   /** Refuses new clients and requests, ends the writes under way, and sends the clients away. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#status.tell();
     for (const connection of this.#all) connection.drain();
     await this.#commit.idle();
-    for (const connection of this.#all) connection.close(CloseCode.restart, "shutting_down");
+    const spreadMs = returnMs(this.#all.size);
+    for (const connection of this.#all) connection.bid(spreadMs * this.#ports.random.fraction());
     await this.#presence.idle();
     await this.#sweeper.stop();
     this.#health.stop();
@@ -196,7 +228,7 @@ export class Relay {
     for (const connection of this.#all) bufferedBytes += connection.bufferedBytes;
     return {
       connections: this.#all.size,
-      draining: this.#stopping,
+      draining: !this.takesClients,
       backlogEntries: entries,
       backlogBytes: bytes,
       bufferedBytes,
@@ -212,8 +244,8 @@ export class Relay {
   }
 }
 
-function refuse(wire: ClientWire): void {
-  const error = new DovetailError("shutting_down");
+function refuse(wire: ClientWire, retryAfterMs: number): void {
+  const error = new DovetailError("shutting_down", undefined, { retryAfterMs });
   wire.send(relayFrames.encode(errorFrame(null, error)));
   wire.close(CloseCode.restart, error.code);
 }

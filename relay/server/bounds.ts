@@ -15,3 +15,6 @@ export const CLOSE_GRACE_MS = 3_000;
 
 /** A bucket holds this many seconds' worth of tokens: short bursts are normal use. */
 export const BURST_SECONDS = 4;
+
+/** Seconds after which whoever would connect while the relay drains may ask again. */
+export const DRAINING_RETRY_S = 5;

@@ -4,7 +4,7 @@ import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Log } from "../../shared/runtime.js";
 import type { Metrics } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
-import { MAX_MESSAGE_BYTES } from "./bounds.js";
+import { DRAINING_RETRY_S, MAX_MESSAGE_BYTES } from "./bounds.js";
 import type { Limits } from "./limits.js";
 import { WebSocketWire } from "./wire.js";
 
@@ -64,6 +64,9 @@ export class Gateway {
   /** The status line and headers of an answer that takes no connection; null to take it. */
   #refusal(request: IncomingMessage, address: string): string | null {
     if (request.url?.split("?")[0] !== "/") return "404 Not Found";
+    if (!this.#relay.takesClients) {
+      return `503 Service Unavailable\r\nRetry-After: ${DRAINING_RETRY_S}`;
+    }
     if (this.#server.clients.size >= this.#options.maxConnections) {
       return "503 Service Unavailable\r\nRetry-After: 1";
     }

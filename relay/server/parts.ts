@@ -33,10 +33,21 @@ interface PartOptions {
   readonly name?: string | undefined;
 }
 
+type Taker = (args: readonly unknown[]) => Promise<unknown>;
+
+interface Peers {
+  /** Their answers, without those that give none. */
+  askAll(subject: string, args: readonly unknown[]): Promise<readonly unknown[]>;
+  /** Answers what others ask by that name. */
+  take(subject: string, taker: Taker): void;
+}
+
 export interface Parts {
   readonly store: RelayStore & { readonly name: string };
   /** Null where it is the only node. */
   readonly bus: (Bus & { gathered?(): Promise<void> }) | null;
+  /** The other workers; null where there are none. */
+  readonly peers: Peers | null;
   /** Prometheus text of this process, or of all workers. */
   readonly metricsOfAll: () => Promise<string>;
   close(): Promise<void>;
@@ -55,7 +66,7 @@ export async function openParts(
   const kv = await openLevel(options.data);
   try {
     const store = await KvRelayStore.open(kv, `relay-${randomUUID()}`);
-    return { store, bus: null, metricsOfAll, close: () => kv.close() };
+    return { store, bus: null, peers: null, metricsOfAll, close: () => kv.close() };
   } catch (error) {
     await kv.close();
     throw error;
@@ -69,7 +80,7 @@ async function cassandra(
   metricsOfAll: () => Promise<string>,
 ): Promise<Parts> {
   const store = await CassandraRelayStore.open(options, `relay-${randomUUID()}`);
-  if (!nats) return { store, bus: null, metricsOfAll, close: () => store.close() };
+  if (!nats) return { store, bus: null, peers: null, metricsOfAll, close: () => store.close() };
   try {
     const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;
     const parts = { relay: name ?? store.name, node, clock: nodeClock, log };
@@ -78,7 +89,7 @@ async function cassandra(
       await bus.close();
       await store.close();
     };
-    return { store, bus, metricsOfAll, close };
+    return { store, bus, peers: null, metricsOfAll, close };
   } catch (error) {
     await store.close();
     throw error;
@@ -91,7 +102,7 @@ async function alone(data: string, log: Log, metricsOfAll: () => Promise<string>
   const folders = await openFolders(shardsIn(data), { index: 0, count: 1 }, null, log);
   const store = Object.assign(new ShardedRelayStore(folders), { name });
   const bus = aloneBus(randomBytes(NODE_BYTES).toString("hex"));
-  return { store, bus, metricsOfAll, close: () => folders.close() };
+  return { store, bus, peers: null, metricsOfAll, close: () => folders.close() };
 }
 
 const METRICS = "metrics";
@@ -111,17 +122,25 @@ async function worker(
     throw error;
   }
   const own = () => registry.getMetricsAsJSON();
-  mesh.answers((subject, args) => (subject === METRICS ? own() : folders.answer(subject, args)));
+  const takers = new Map<string, Taker>([[METRICS, own]]);
+  mesh.answers((subject, args) => takers.get(subject)?.(args) ?? folders.answer(subject, args));
   const others = Array.from({ length: options.count }, (_, index) => index).filter(
     (index) => index !== options.index,
   );
+  const peers: Peers = {
+    take: (subject, taker) => takers.set(subject, taker),
+    async askAll(subject, args) {
+      const asked = others.map((index) => mesh.ask(index, subject, args).catch(() => undefined));
+      return (await Promise.all(asked)).filter((each) => each !== undefined);
+    },
+  };
   return {
     store: Object.assign(new ShardedRelayStore(folders), { name }),
     bus: mesh,
+    peers,
     async metricsOfAll() {
       // One that gives no answer is missing in the sums, and in dovetail_workers.
-      const asked = others.map((index) => mesh.ask(index, METRICS, []).catch(() => null));
-      const all = [await own(), ...(await Promise.all(asked))].filter((each) => each !== null);
+      const all = [await own(), ...(await peers.askAll(METRICS, []))];
       return AggregatorRegistry.aggregate(all as object[]).metrics();
     },
     async close() {

@@ -41,6 +41,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
 export interface RelayServer {
   readonly url: string;
   readonly http: string;
+  /** An operator's command has sent all clients away: it is to be closed. */
+  readonly drained: Promise<void>;
   /** Refuses new clients, ends what runs and sends the clients away. Others may still ask this worker. */
   stop(): Promise<void>;
   /** The same, and closes the database. */
@@ -54,7 +56,7 @@ export async function startRelayServer(
 ): Promise<RelayServer> {
   const log = logOf(logger);
   const { metrics, registry } = prometheusMetrics();
-  const { store, bus, metricsOfAll, close } = await openParts(options, log, registry);
+  const { store, bus, peers, metricsOfAll, close } = await openParts(options, log, registry);
   try {
     const name = options.name ?? store.name;
     const ports = { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto };
@@ -78,14 +80,30 @@ export async function startRelayServer(
     // Before it takes clients, so that it does not first believe that all of them are its own.
     await bus?.gathered?.();
     await app.listen({ host: options.host, port: options.port });
-    const admin = await operate(options.data, { name, relay, store, log });
+    let allGone = (): void => {};
+    const drained = new Promise<void>((resolve) => {
+      allGone = resolve;
+    });
+    const drain = (withinMs: number): void => {
+      log.info("relay.draining", { withinMs });
+      void relay.drain(withinMs).then(allGone);
+    };
+    peers?.take("drain", async ([withinMs]) => drain(Number(withinMs)));
+    const admin = await operate(options, {
+      ...{ name, relay, store, log },
+      // Of a relay of several workers all are drained.
+      async drain(withinMs) {
+        drain(withinMs);
+        await peers?.askAll("drain", [withinMs]);
+      },
+    });
 
     const { port } = app.server.address() as AddressInfo;
     const authority = `${reachable(options.host)}:${port}`;
     let stopped: Promise<void> | null = null;
     const stop = (): Promise<void> => {
       stopped ??= (async () => {
-        await admin.close();
+        admin.refuse();
         await relay.stop();
         await gateway.close();
         await app.close();
@@ -95,10 +113,12 @@ export async function startRelayServer(
     return {
       url: `ws://${authority}`,
       http: `http://${authority}`,
+      drained,
       stop,
       async close() {
         await stop();
         await close();
+        await admin.close();
       },
     };
   } catch (error) {

@@ -31,6 +31,8 @@ export const fromWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("listening"), url: z.string(), http: z.string(), port: z.int() }),
   /** It cannot start. */
   z.object({ type: z.literal("failed"), reason: z.string() }),
+  /** An operator's command has sent its clients away. */
+  z.object({ type: z.literal("drained") }),
   /** Its clients are away and its writes done. */
   z.object({ type: z.literal("stopped") }),
 ]);

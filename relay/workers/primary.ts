@@ -21,6 +21,7 @@ interface Seated {
   /** How often it has ended soon after its start. */
   failures: number;
   listening: boolean;
+  drained: boolean;
   stopped: () => void;
 }
 
@@ -39,6 +40,11 @@ export class Primary {
   #port: number | null = null;
   #stopping = false;
   #fail: (error: Error) => void = () => {};
+  #allDrained: () => void = () => {};
+  /** An operator's command has sent all clients away. */
+  readonly drained = new Promise<void>((resolve) => {
+    this.#allDrained = resolve;
+  });
 
   private constructor(count: number, log: Log, name: string, sockets: string) {
     this.#count = count;
@@ -109,7 +115,13 @@ export class Primary {
         }
       };
       for (let index = 0; index < this.#count; index++) {
-        const seat = { startedAt: 0, failures: 0, listening: false, stopped: () => {} };
+        const seat = {
+          startedAt: 0,
+          failures: 0,
+          listening: false,
+          drained: false,
+          stopped: () => {},
+        };
         this.#seats.push({ ...seat, worker: this.#fork(index) });
         this.#watch(index, listening);
       }
@@ -137,6 +149,10 @@ export class Primary {
     worker.on("message", (given: unknown) => {
       const message = fromWorker.safeParse(given).data;
       if (message?.type === "stopped") seat.stopped();
+      if (message?.type === "drained") {
+        seat.drained = true;
+        if (this.#seats.every(({ drained }) => drained)) this.#allDrained();
+      }
       if (message?.type === "failed") {
         this.#log.error("worker.failed", { worker: index, reason: message.reason });
         this.#fail(new Error(message.reason));

@@ -1,6 +1,6 @@
 /** The workers of one relay on one machine: which of them has which folder, and owns what is in it. */
 import type { ConversationId, UserId } from "../../shared/ids.js";
-import type { NodeId, Placement } from "../core/cluster/ring.js";
+import { type NodeId, type Placement, SHARDS } from "../core/cluster/ring.js";
 import { FOLDERS, folderOf } from "../store/sharded/folders.js";
 
 /** One worker's place among all of them, the same until the relay is started with another number. */
@@ -48,5 +48,9 @@ export class SeatPlacement implements Placement {
 
   owner(id: ConversationId | UserId | string): NodeId {
     return this.#owners[folderOf(id)] as NodeId;
+  }
+
+  shards(node: NodeId): number {
+    return (SHARDS / FOLDERS) * this.#owners.filter((owner) => owner === node).length;
   }
 }

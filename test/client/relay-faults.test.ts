@@ -111,6 +111,20 @@ test("why the relay refused a device is still told while it cannot be reached", 
   expect(await errorOf()).toBeNull();
 });
 
+test("a relay that stops is left before it closes, and asked again when it has said", async () => {
+  const stage = await Stage.withTalk();
+  await stage.tell({
+    ...{ type: "error", requestId: null, code: "shutting_down", message: "Later." },
+    ...{ retryAfterMs: 20_000, expected: null },
+  });
+  expect(stage.hungUp).toBe(1);
+  expect((await stage.client.call("connection.get", {})).error).toBe("shutting_down");
+  await stage.clock.pass(19_000);
+  expect(stage.dialled).toBe(1);
+  await stage.clock.pass(2_000);
+  expect(stage.dialled).toBe(2);
+});
+
 test("a silent relay is left after two heartbeats", async () => {
   const stage = await Stage.withTalk();
   await stage.clock.pass(11_000);

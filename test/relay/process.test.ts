@@ -68,6 +68,24 @@ it("runs by the command's name too, and lists what else there is", async () => {
   expect(said).toContain("--port <number>");
 });
 
+it("is drained by a command, which waits until it has ended", async () => {
+  const { child, ready } = await start();
+  const alice = new Client(remote(ready.url ?? ""));
+  await alice.register("alice");
+  const ended = once(child, "exit");
+  const drain = run(["drain", "--within", "1", "--data", data]);
+  let said = "";
+  drain.stdout?.on("data", (chunk) => {
+    said += chunk;
+  });
+  expect(await once(drain, "close")).toEqual([0, null]);
+  expect(said).toBe("Clients to be sent away within 1 s: 1.\nThe relay has ended.\n");
+  expect(await ended).toEqual([0, null]);
+  expect(await alice.closed()).toBe(CloseCode.restart);
+  const again = await start();
+  expect((await fetch(`${again.ready.http}/readyz`)).status).toBe(200);
+});
+
 it("has every acknowledged entry after kill -9", async () => {
   const first = await start();
   const alice = new Client(remote(first.ready.url ?? ""));

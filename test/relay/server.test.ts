@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { askRelay } from "../../relay/admin/client.js";
 import {
   type RelayServer,
   type RelayServerOptions,
@@ -119,6 +120,21 @@ describe("a relay on a port", () => {
     expect(user).toBe(alice.userId);
     expect(Number(expiry) * 1_000).toBeGreaterThan(Date.now());
     expect(bob.all("welcome")[0]?.iceServers[0]?.credential).not.toBe(ice?.credential);
+  });
+
+  it("takes no connections any more while an operator drains it, and says when all are gone", async () => {
+    const { url, http, drained } = await start();
+    const alice = await person("alice");
+    await askRelay(data, "drain", { withinMs: 300 });
+    expect((await fetch(`${http}/readyz`)).status).toBe(503);
+    expect(await refusal(url)).toEqual({ status: 503, retryAfter: "5" });
+    expect(await askRelay(data, "status", {})).toMatchObject({
+      ready: false,
+      nodes: [{ summary: { draining: true, connections: 1 } }],
+    });
+    await drained;
+    expect(await alice.closed()).toBe(CloseCode.restart);
+    expect(alice.all("error").at(-1)?.code).toBe("shutting_down");
   });
 
   it("ends a connection that sends text or too much, and goes on", async () => {

@@ -27,6 +27,8 @@ export const shardOf = (id: ConversationId | UserId | string): number => hash(id
 export interface Placement {
   readonly nodes: ReadonlySet<NodeId>;
   owner(id: ConversationId | UserId | string): NodeId;
+  /** How many of the shards that node owns. */
+  shards(node: NodeId): number;
 }
 
 /** Nodes that know the same nodes agree on every owner, in whatever order they learnt of them. */
