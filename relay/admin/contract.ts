@@ -1,5 +1,6 @@
 /** What can be asked of a running relay by whoever operates it. Each call is a POST of JSON to `/<name>`. */
 import { z } from "zod";
+import { HANDLE_PATTERN } from "../../shared/ids.js";
 
 const count = z.number().int().nonnegative();
 /** Milliseconds since 1970. */
@@ -25,6 +26,20 @@ const nodeStatus = z.object({
   summary: summary.nullable(),
 });
 
+const handle = z.string().regex(HANDLE_PATTERN, "no handle");
+const person = { userId: z.string(), handle: z.string(), displayName: z.string() };
+const device = z.object({
+  deviceId: z.string(),
+  name: z.string(),
+  addedAt: moment,
+  connected: z.boolean(),
+  /** 0 while it is connected, and where it never was. */
+  lastSeen: moment,
+});
+
+/** What one answer lists at the most. */
+export const MAX_LISTED = 500;
+
 /** Milliseconds over which a relay may be drained: an hour. */
 const MAX_DRAIN_MS = 3_600_000;
 
@@ -39,6 +54,20 @@ export const adminCalls = {
       users: count,
       nodes: z.array(nodeStatus).readonly(),
     }),
+  },
+  /** Everybody with a handle after that one, or from the first on. */
+  users: {
+    params: z.strictObject({ after: handle.nullable(), limit: z.int().min(1).max(MAX_LISTED) }),
+    result: z.object({ users: z.array(z.object(person)).readonly() }),
+  },
+  user: {
+    params: z.strictObject({ handle }),
+    result: z.object({ ...person, lastSeen: moment, devices: z.array(device).readonly() }),
+  },
+  /** By its id, or the beginning of it that only one has. */
+  removeDevice: {
+    params: z.strictObject({ handle, device: z.string().regex(/^[0-9a-f]{4,32}$/, "no device") }),
+    result: z.object({ deviceId: z.string(), name: z.string(), left: count }),
   },
   /** Takes no new clients, sends those that are there away over the time, and ends the relay. */
   drain: {

@@ -3,6 +3,7 @@ import type { RelayStore } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
 import type { AdminHandlers } from "./contract.js";
 import { type AdminServer, startAdminServer } from "./server.js";
+import { userHandlers } from "./users.js";
 
 interface OperatedParts {
   readonly name: string;
@@ -29,6 +30,7 @@ export async function operate(
       users: await store.directory.userCount(),
       nodes: relay.nodes,
     }),
+    ...userHandlers(relay, store.directory),
     async drain({ withinMs }) {
       const drained = relay.nodes.filter(({ here }) => here || worker);
       await drain(withinMs);

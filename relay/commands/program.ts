@@ -39,6 +39,10 @@ export async function runProgram(command: Command, args: readonly string[]): Pro
     if (error instanceof CommanderError && error.exitCode === 0) return OK;
     const wrong = error instanceof CommanderError || error instanceof OptionsError;
     if (!wrong && !(error instanceof DovetailError)) throw error;
+    if (error instanceof CommanderError && error.code === "commander.help") {
+      process.stderr.write(command.helpInformation());
+      return WRONG_OPTION;
+    }
     const message = error.message.replace(/^error: /, "");
     process.stderr.write(`${message}\n${wrong ? "See --help for what there is.\n" : ""}`);
     return wrong ? WRONG_OPTION : FAILED;

@@ -30,3 +30,7 @@ export function duration(ms: number): string {
   const [unit, length] = UNITS.find(([, each]) => ms >= each) ?? ["ms", 1];
   return `${Math.floor(ms / length)} ${unit}`;
 }
+
+/** In UTC, to the second. */
+export const moment = (at: number): string =>
+  new Date(at).toISOString().replace("T", " ").replace(/\..*/, " UTC");

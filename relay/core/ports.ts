@@ -204,6 +204,8 @@ export interface Directory {
    * an account with that very handle already it gives that account and changes nothing.
    */
   register(account: NewAccount): Promise<Person | "handle_taken" | "invite_invalid">;
+  /** Everybody with a handle after that one, or from the first on, in alphabetical order. */
+  usersAfter(handle: string | null, limit: number): Promise<readonly Person[]>;
   userCount(): Promise<number>;
   /** Whom the user has blocked. */
   blockedBy(user: UserId): Promise<readonly UserId[]>;

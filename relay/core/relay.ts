@@ -1,5 +1,6 @@
 import { DovetailError } from "../../shared/errors.js";
-import { CloseCode, RUN_BYTES, relayFrames } from "../../shared/protocol.js";
+import type { UserId } from "../../shared/ids.js";
+import { CloseCode, type RelayFrame, RUN_BYTES, relayFrames } from "../../shared/protocol.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
 import { MAX_COMMITS } from "./bounds.js";
@@ -13,6 +14,7 @@ import { returnMs, spreadOver } from "./draining.js";
 import { errorFrame } from "./failures.js";
 import { GroupCommit } from "./group-commit.js";
 import { Heat } from "./heat.js";
+import { askAsUser, type OfUser } from "./operator.js";
 import { PairingBoard } from "./pairing.js";
 import { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, RelayPorts } from "./ports.js";
@@ -49,6 +51,7 @@ export class Relay {
   /** The other nodes; null where there are none. */
   readonly #cluster: Cluster | null;
   readonly #status: StatusBoard;
+  readonly #requests: RequestContext;
   readonly #health: WriteHealth;
   readonly #sweeper: Sweeper;
   readonly #context: ConnectionContext;
@@ -119,6 +122,7 @@ export class Relay {
       health: this.#health,
       pairings,
     };
+    this.#requests = requests;
     this.#status = new StatusBoard({
       clock,
       metrics,
@@ -158,6 +162,11 @@ export class Relay {
   /** All nodes of the relay, as this one knows them. */
   get nodes(): readonly NodeStatus[] {
     return this.#status.status();
+  }
+
+  /** For the operator: what one of the user's own devices might ask. */
+  askAsUser(userId: UserId, frame: OfUser): Promise<RelayFrame> {
+    return askAsUser(this.#requests, this.#nodes, userId, frame);
   }
 
   connect(wire: ClientWire, limits: ConnectionLimits = UNLIMITED): Session {

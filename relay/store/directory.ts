@@ -1,5 +1,5 @@
 import type { DeviceId, UserId } from "../../shared/ids.js";
-import { type KeyValue, under, type Write } from "../../shared/key-value.js";
+import { type KeyValue, type Range, under, type Write } from "../../shared/key-value.js";
 import { MAX_DEVICES } from "../../shared/limits.js";
 import type { Person } from "../../shared/protocol.js";
 import type { Device, Directory, NewAccount } from "../core/ports.js";
@@ -28,7 +28,18 @@ export class KvDirectory implements Directory {
   }
 
   async search(prefix: string, limit: number): Promise<readonly Person[]> {
-    const found = await this.#kv.range({ ...under(keys.handle(prefix)), limit });
+    return this.#people({ ...under(keys.handle(prefix)), limit });
+  }
+
+  usersAfter(handle: string | null, limit: number): Promise<readonly Person[]> {
+    const all = under(keys.handle(""));
+    // No key stands between one and that with a zero at its end.
+    const from = handle === null ? all.from : `${keys.handle(handle)}\0`;
+    return this.#people({ ...all, from, limit });
+  }
+
+  async #people(range: Range): Promise<readonly Person[]> {
+    const found = await this.#kv.range(range);
     const people = await Promise.all(
       found.map(({ key, value }) => this.user(rows.userId.decode(key, value))),
     );

@@ -551,6 +551,31 @@ export function relayStoreContract(
       expect(await store.directory.search("al", 1)).toHaveLength(1);
     });
 
+    it("goes through all handles in alphabetical order, some at a time", async () => {
+      const { directory } = store;
+      expect(await directory.usersAfter(null, 10)).toEqual([]);
+      for (const [handle, device] of [
+        ["bob", "1"],
+        ["alice", "2"],
+        ["alice2", "3"],
+        ["al_x", "4"],
+      ] as const) {
+        await directory.register(account(handle, device));
+      }
+      const handles: string[] = [];
+      for (;;) {
+        const [person, ...more] = await directory.usersAfter(handles.at(-1) ?? null, 1);
+        expect(more).toEqual([]);
+        if (!person) break;
+        handles.push(person.handle);
+      }
+      expect(handles).toEqual(["al_x", "alice", "alice2", "bob"]);
+      expect((await directory.usersAfter("alice", 10)).map(({ handle }) => handle)).toEqual([
+        "alice2",
+        "bob",
+      ]);
+    });
+
     it("remembers when somebody was last seen", async () => {
       expect(await store.directory.lastSeen(alice)).toBe(0);
       await store.directory.setLastSeen([alice], 123);

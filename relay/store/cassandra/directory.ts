@@ -62,12 +62,27 @@ export class CassandraDirectory implements Directory {
   }
 
   async search(prefix: string, limit: number): Promise<readonly Person[]> {
+    return this.#people(startsOf(prefix), { from: prefix, to: `${prefix}~` }, limit);
+  }
+
+  async usersAfter(handle: string | null, limit: number): Promise<readonly Person[]> {
+    const after = handle ?? "";
+    const starts = startsOf("").filter((start) => start >= after.slice(0, START_LETTERS));
+    return this.#people(starts, { from: `${after}\0`, to: "~" }, limit);
+  }
+
+  /** With handles from the one on and before the other, in those partitions. */
+  async #people(
+    starts: readonly string[],
+    { from, to }: { readonly from: string; readonly to: string },
+    limit: number,
+  ): Promise<readonly Person[]> {
     const handles: UserId[] = [];
-    for (const start of startsOf(prefix)) {
+    for (const start of starts) {
       const found = await this.#database.all(
         `SELECT user FROM handle_by_start
           WHERE start = ? AND handle >= ? AND handle < ? LIMIT ?`,
-        [start, prefix, `${prefix}~`, limit - handles.length],
+        [start, from, to, limit - handles.length],
       );
       handles.push(...found.map((row) => row.user as UserId));
       if (handles.length >= limit) break;

@@ -38,6 +38,7 @@ export const directoryMethods = {
     "removeDevice",
     "search",
     "register",
+    "usersAfter",
     "userCount",
     "blockedBy",
     "setBlocked",

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AdminHandlers, AdminResult } from "../../../relay/admin/contract.js";
 import { startAdminServer } from "../../../relay/admin/server.js";
 import { status } from "../../../relay/commands/status.js";
+import { users } from "../../../relay/commands/users.js";
 import { type RelayServer, startRelayServer } from "../../../relay/server/server.js";
 import type { Log } from "../../../shared/runtime.js";
 import { Client, remote } from "../world.js";
@@ -133,6 +134,60 @@ describe("status", () => {
       code: 1,
       out: "",
       err: expect.stringMatching(/^No relay runs on the data in .*elsewhere/),
+    });
+  });
+});
+
+describe("users", () => {
+  it("lists everybody by handle, and shows one", async () => {
+    const bob = new Client(remote(server.url));
+    await bob.register("bob");
+    const { out } = await run(users, "list", "--data", data);
+    expect(out).toMatch(
+      /^HANDLE +USER +NAME\nalice +[0-9a-f]{32} +ALICE\nbob +[0-9a-f]{32} +BOB\n$/,
+    );
+    const json = await run(users, "--json", "--data", data, "list");
+    expect(
+      json.out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { userId: alice.userId, handle: "alice", displayName: "ALICE" },
+      { userId: bob.userId, handle: "bob", displayName: "BOB" },
+    ]);
+    const shown = await run(users, "show", "@alice", "--data", data);
+    expect(shown.out).toContain(`alice, ALICE\nuser ${alice.userId}, connected\n`);
+    expect(shown.out).toMatch(new RegExp(`^${alice.key.deviceId} .* UTC +connected +laptop$`, "m"));
+  });
+
+  it("removes a device, which is out at once and for good", async () => {
+    const { deviceId } = alice.key;
+    const short = deviceId.slice(0, 6);
+    const { code, out } = await run(users, "remove-device", "alice", short, "--data", data);
+    expect(code).toBe(0);
+    expect(out).toBe(`Removed ${deviceId} (laptop) of alice, who has 0 left.\n`);
+    await alice.closed();
+    expect(alice.all("error").at(-1)?.code).toBe("device_removed");
+    const again = new Client(remote(server.url), alice.key);
+    void again.authenticate();
+    await again.closed();
+    expect(again.all("error").at(-1)?.code).toBe("device_removed");
+  });
+
+  it.each([
+    [["show", "nobody"], 1, "Nobody has the handle nobody."],
+    [["show", "al"], 1, "handle is wrong"],
+    [["remove-device", "alice", "ffffffff"], 1, "alice has no device ffffffff."],
+    [["remove-device", "alice", "x"], 1, "device is wrong"],
+    [["remove-device", "alice"], 2, "missing required argument 'device'"],
+    [["nonsense"], 2, "unknown command 'nonsense'"],
+    [[], 2, "remove-device"],
+  ])("refuses %j with exit code %i and a sentence", async (args, code, sentence) => {
+    expect(await run(users, ...args, "--data", data)).toEqual({
+      code,
+      out: "",
+      err: expect.stringContaining(sentence),
     });
   });
 });

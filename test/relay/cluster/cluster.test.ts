@@ -188,6 +188,26 @@ describe("a node that is cut off and believes that it owns a log", () => {
   });
 });
 
+it("an operator's wish reaches the owner of a user's shard and the device, wherever both are", async () => {
+  for (const node of NAMES) {
+    const answer = await relays
+      .get(node)
+      ?.askAsUser(bob.userId, { type: "getDevices", requestId: 0 });
+    expect(answer).toMatchObject({ devices: [{ deviceId: bob.key.deviceId, connected: true }] });
+  }
+  const [elsewhere] = others(owner(bob.userId));
+  const { deviceId } = bob.key;
+  const wish = { type: "removeDevice", requestId: 0, deviceId } as const;
+  await relays.get(elsewhere as NodeId)?.askAsUser(bob.userId, wish);
+  await bob.closed();
+  expect(bob.all("error").at(-1)?.code).toBe("device_removed");
+  await expect(
+    relays
+      .get(elsewhere as NodeId)
+      ?.askAsUser(bob.userId, { ...wish, deviceId: alice.key.deviceId }),
+  ).rejects.toMatchObject({ code: "not_found" });
+});
+
 it("one node deletes for all what has to go", () => {
   const swept = vi.spyOn(world.store.logs, "eraseExpired");
   world.clock.advance(10_000);
