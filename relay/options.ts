@@ -134,7 +134,7 @@ const definitions = {
   workers: {
     flag: "--workers <number>",
     help: `processes that share the work on the database in the data folder; at most ${FOLDERS} (default: one, from 8 cores on half as many as cores)`,
-    schema: whole(1, FOLDERS),
+    schema: whole(1, FOLDERS).optional(),
   },
   "cassandra-contact-points": {
     flag: "--cassandra-contact-points <address[:port]>",

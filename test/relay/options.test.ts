@@ -100,6 +100,12 @@ describe("the relay's options", () => {
     [[], { DOVETAIL_RELAY_CASSANDRA_USER: "alice" }, "together, or not at all"],
     [["--nats", "10.0.0.1"], {}, "--nats goes with --store cassandra"],
     [["--nats", "a b"], {}, "--nats is wrong"],
+    [["--workers", "17"], {}, "--workers is wrong"],
+    [
+      ["--workers", "2", "--store", "cassandra", "--cassandra-contact-points", "a"],
+      {},
+      "--workers goes with --store level",
+    ],
     [[], { DOVETAIL_RELAY_NATS_USER: "alice" }, "together, or not at all"],
     [[], { DOVETAIL_RELAY_PORT: "-1" }, "DOVETAIL_RELAY_PORT is wrong"],
     [[], { DOVETAIL_RELAY_PROT: "1" }, "DOVETAIL_RELAY_PROT, which is no option"],
