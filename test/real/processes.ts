@@ -156,6 +156,7 @@ class Child {
   readonly #exited: Promise<Ending>;
   readonly #listeners = new Set<(line: Line) => void>();
   #log = "";
+  readonly #workers: number[] = [];
   #killed = false;
 
   /** What it writes to stderr is added to the file `log`, where one is given. */
@@ -167,6 +168,7 @@ class Child {
     child.stderr.on("data", (chunk) => {
       this.#log = (this.#log + String(chunk)).slice(-20_000);
     });
+    createInterface({ input: child.stderr }).on("line", (line) => this.#note(line));
     if (log) child.stderr.pipe(createWriteStream(log, { flags: "a" }));
     child.stdin.on("error", () => undefined);
     createInterface({ input: child.stdout }).on("line", (text) => {
@@ -178,6 +180,11 @@ class Child {
 
   get log(): string {
     return this.#log;
+  }
+
+  /** Process ids of a relay's workers, as they were last started. Needs the log level `info`. */
+  get workers(): readonly number[] {
+    return this.#workers;
   }
 
   onLine(listener: (line: Line) => void): () => void {
@@ -213,6 +220,12 @@ class Child {
   /** Stops or continues it. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void {
     this.#process.kill(signal);
+  }
+
+  #note(line: string): void {
+    if (!line.includes('"worker.listening"')) return;
+    const started = JSON.parse(line) as { worker: number; process: number };
+    this.#workers[started.worker] = started.process;
   }
 
   /** Null for the half of a line that a killed process leaves. */
@@ -257,15 +270,8 @@ export class Relay {
     return this.#child.exited();
   }
 
-  /** Process ids of its workers, as they were last started. Needs the log level `info`. */
-  workers(): readonly number[] {
-    const pids: number[] = [];
-    for (const line of this.#child.log.split("\n")) {
-      if (!line.includes('"worker.listening"')) continue;
-      const started = JSON.parse(line) as { worker: number; process: number };
-      pids[started.worker] = started.process;
-    }
-    return pids;
+  get workers(): readonly number[] {
+    return this.#child.workers;
   }
 
   /** The value of a metric; 0 where it was not counted yet. */

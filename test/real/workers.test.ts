@@ -68,12 +68,12 @@ test("four workers are one relay: a kill -9 of each in turn loses nothing and ch
   };
   await round("at first");
   for (let worker = 0; worker < 4; worker++) {
-    const before = relay.workers();
+    const before = [...relay.workers];
     process.kill(before[worker] as number, "SIGKILL");
     await round(`without ${worker}`);
     await until(
       "the worker is there again",
-      async () => relay.workers()[worker],
+      async () => relay.workers[worker],
       (pid) => pid !== before[worker],
     );
     await round(`with ${worker} again`);

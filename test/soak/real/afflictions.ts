@@ -24,6 +24,15 @@ export interface Affliction {
   strike(random: Prng, wait: Wait): Promise<string | null>;
 }
 
+/** Whether there is such a process, which may have ended at any moment. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 /** Faults of one sort on one machine exclude each other, or one would undo the other. */
 async function upon<M extends Machine>(
   machine: M,
@@ -106,12 +115,38 @@ export function afflictions(cast: Cast, traffic: Traffic): Affliction[] {
       }),
   });
 
+  /** What is done to a process of the relay, and not to its first one. */
+  const worker = (
+    kind: string,
+    done: string,
+    strike: (pid: number, wait: Wait) => Promise<void>,
+  ): Affliction => ({
+    kind,
+    missing: relay.workers > 1 ? null : "the relay is one process",
+    strike: (random, wait) =>
+      upon(relay, ["life"], async ({ running }) => {
+        const pid = random.pick(running?.workers ?? []);
+        if (!isAlive(pid)) return null;
+        await strike(pid, wait);
+        return done;
+      }),
+  });
+
   const device = (random: Prng): DeviceMachine => random.pick(devices);
   return [
     kill("client killed", device),
     kill("relay killed", () => relay),
     stop("client paused", device),
     stop("relay paused", () => relay),
+    worker("worker killed", "has a worker less for a moment", async (pid, wait) => {
+      process.kill(pid, "SIGKILL");
+      await wait(0, 1_000);
+    }),
+    worker("worker paused", "has a worker that stood still", async (pid, wait) => {
+      process.kill(pid, "SIGSTOP");
+      await wait(100, 12_000);
+      if (isAlive(pid)) process.kill(pid, "SIGCONT");
+    }),
     way("relay path reset", "cut", 6_000),
     way("relay path silent", "silent", 9_000),
     {

@@ -66,13 +66,17 @@ export class Cast {
   readonly #violate: (what: string) => void;
   readonly #users = new Map<string, UserId>();
 
-  constructor(scene: Scene, folder: string, violate: (what: string) => void) {
+  constructor(
+    scene: Scene,
+    folder: string,
+    { workers, violate }: { workers: number; violate: (what: string) => void },
+  ) {
     this.#scene = scene;
     this.#folder = folder;
     this.#violate = violate;
     this.noDisks = whyNoDisks(folder);
     this.wires = wiresFor(DEVICES);
-    this.relay = new RelayMachine("relay", this.#place("relay", true));
+    this.relay = new RelayMachine("relay", this.#place("relay", true), workers);
   }
 
   /** Registers and links everybody, and opens every conversation there can be. */

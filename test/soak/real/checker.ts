@@ -1,12 +1,14 @@
 /** The question whether everything is as promised, asked from outside when all is healed and quiet. */
 
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { keys as clientKeys } from "../../../electron/client/rows.js";
 import { keys } from "../../../relay/store/rows.js";
+import { folderOf } from "../../../relay/store/sharded/folders.js";
+import { folderPath, shardsIn } from "../../../relay/workers/folders.js";
 import type { Conversation, Message } from "../../../shared/client-api.js";
 import { type ConversationId, parseMessageId } from "../../../shared/ids.js";
-import { under } from "../../../shared/key-value.js";
+import { type KeyValue, under } from "../../../shared/key-value.js";
 import { openLevel } from "../../../shared/node/level-key-value.js";
 import { Gathering } from "../../sim/gathering.js";
 import {
@@ -52,12 +54,17 @@ export async function unrest(cast: Cast): Promise<string | null> {
   return null;
 }
 
-/** What the relay's database holds; the relay must not run. */
-async function logsIn(folder: string, cast: Cast): Promise<Logs> {
-  const store = await openLevel(folder);
+/** What the relay's database holds; the relay must not run. Of several workers each log is in one of their folders. */
+async function logsIn(data: string, cast: Cast): Promise<Logs> {
+  const shards = shardsIn(data);
+  const inFolders = existsSync(shards);
+  const stores = new Map<string, KeyValue>();
   try {
     const logs = new Map<Talk, readonly Logged[]>();
     for (const talk of cast.talks) {
+      const path = inFolders ? folderPath(shards, folderOf(talk.id)) : data;
+      const store = stores.get(path) ?? (await openLevel(path));
+      stores.set(path, store);
       const first = keys.entry(talk.id, 0);
       const entries = await store.range(under(first.slice(0, first.lastIndexOf("/") + 1)));
       logs.set(
@@ -67,7 +74,7 @@ async function logsIn(folder: string, cast: Cast): Promise<Logs> {
     }
     return logs;
   } finally {
-    await store.close();
+    for (const store of stores.values()) await store.close();
   }
 }
 

@@ -101,7 +101,13 @@ abstract class Machine<P extends Program> {
 }
 
 export class RelayMachine extends Machine<Relay> {
+  readonly workers: number;
   port = 0;
+
+  constructor(name: string, place: Place, workers: number) {
+    super(name, place);
+    this.workers = workers;
+  }
 
   /** As its operator would. */
   async stop(): Promise<void> {
@@ -114,7 +120,7 @@ export class RelayMachine extends Machine<Relay> {
     const { scene } = this.place;
     const { data, port, log } = this;
     // Heartbeats so close that a silent path is noticed before it is healed.
-    const args = ["--heartbeat-ms", "2000", "--log-level", "info"];
+    const args = ["--heartbeat-ms", "2000", "--log-level", "info", "--workers", `${this.workers}`];
     const relay = await scene.relay({ data, port, log, args, within: this.shifted });
     this.port = relay.port;
     return relay;

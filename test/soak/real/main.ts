@@ -15,9 +15,10 @@ const options = new Command("test:soak --real")
   .description("Real processes, a nemesis, and the question whether anything was lost.")
   .option("--minutes <number>", "how long people talk and suffer", number(0), 20)
   .option("--seed <number>", "what happens is drawn from it; not when", number(0))
+  .option("--workers <number>", "processes of the relay", number(1), 1)
   .option("--only <kinds>", "only these kinds of faults, separated by commas")
   .parse()
-  .opts<{ minutes: number; seed?: number; only?: string }>();
+  .opts<{ minutes: number; seed?: number; workers: number; only?: string }>();
 
 function report(seed: number, outcome: Outcome): string[] {
   const {
@@ -58,6 +59,7 @@ const outcome = await run({
   seed,
   seconds: options.minutes * 60,
   everyMs: EVERY_MS,
+  workers: options.workers,
   signal: early.signal,
   ...(options.only && { only: options.only.split(",") }),
   say: (line) => console.error(line),

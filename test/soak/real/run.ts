@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly seconds: number;
   /** Milliseconds from one fault to the next, on an average. */
   readonly everyMs: number;
+  /** Processes of the relay (default: 1). */
+  readonly workers?: number;
   /** Kinds of faults; all that this machine can make where absent. */
   readonly only?: readonly string[];
   /** Ends talk and faults early; everything is healed and asked nevertheless. */
@@ -61,7 +63,7 @@ export interface Outcome {
 }
 
 export async function run(options: RunOptions): Promise<Outcome> {
-  const { seed, seconds, everyMs, only, signal, say = () => undefined } = options;
+  const { seed, seconds, everyMs, only, signal, workers = 1, say = () => undefined } = options;
   const random = new Prng(seed);
   const folder = join(tmpdir(), `dovetail-nemesis-${seed}-${process.pid}`);
   mkdirSync(folder, { recursive: true });
@@ -73,7 +75,10 @@ export async function run(options: RunOptions): Promise<Outcome> {
     cast.talks.some((talk) => talk.id === id && talk.isGroup),
   );
   const scene = new Scene({ detached: true });
-  const cast: Cast = new Cast(scene, folder, (what) => watch.violate(what));
+  const cast: Cast = new Cast(scene, folder, {
+    workers,
+    violate: (what) => watch.violate(what),
+  });
   const long = seconds >= LONG_SECONDS;
   const traffic = new Traffic(cast, watch, { admins: long, operate });
   const fleet = new Fleet(cast, traffic, { everyMs: FLEET_EVERY_MS, devices: long, note });
