@@ -21,8 +21,11 @@ interface Parts {
   readonly random: Prng;
   readonly network: Network;
   note(line: string): void;
+  /** What a node is called that begins there, where its name says more than that it is one. */
+  nameAt?(which: number): NodeId;
   /** A node that begins, on the store that all share. */
-  begin(life: Life, bus: Bus | undefined): Relay;
+  begin(which: number, life: Life, bus: Bus | undefined): Relay;
+  ended?(which: number): void;
 }
 
 export class RelayNodes {
@@ -57,11 +60,11 @@ export class RelayNodes {
 
   start(which: number): void {
     if (this.#nodes[which]) return;
-    const { random, network } = this.#parts;
+    const { network } = this.#parts;
     const life = { alive: true };
-    const id = (this.isCluster ? toHex(random.bytes(16)) : "") as NodeId;
+    const id = this.#nameAt(which);
     const bus = this.isCluster ? this.#hub.join(id) : undefined;
-    const core = this.#parts.begin(life, bus);
+    const core = this.#parts.begin(which, life, bus);
     this.#nodes[which] = { id, life, core };
     network.relays = this.#listening();
     if (this.isCluster) this.#parts.note(`node ${which} starts`);
@@ -107,11 +110,18 @@ export class RelayNodes {
   #end(which: number, node: Node): void {
     const { network } = this.#parts;
     node.life.alive = false;
+    this.#parts.ended?.(which);
     this.#nodes[which] = null;
     this.#cut.delete(node.id);
     this.#hub.kill(node.id);
     network.relays = this.#listening();
     network.ended(node.life);
+  }
+
+  #nameAt(which: number): NodeId {
+    if (!this.isCluster) return "" as NodeId;
+    const { random, nameAt } = this.#parts;
+    return nameAt?.(which) ?? (toHex(random.bytes(16)) as NodeId);
   }
 
   #listening(): Node[] {
