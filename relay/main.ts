@@ -1,5 +1,6 @@
 import { drain } from "./commands/drain.js";
 import { WRONG_OPTION } from "./commands/exit-codes.js";
+import { invites } from "./commands/invites.js";
 import { start } from "./commands/start.js";
 import { status } from "./commands/status.js";
 import { users } from "./commands/users.js";
@@ -13,6 +14,7 @@ const commands: Readonly<Record<string, RelayCommand>> = {
   start: { run: start, help: "runs a relay; so does no command at all" },
   drain: { run: drain, help: "sends a running relay's clients away, a few at a time, and ends it" },
   status: { run: status, help: "says how a running relay is, and all of its nodes" },
+  invites: { run: invites, help: "lists, makes and revokes the codes that registering needs" },
   users: { run: users, help: "lists who has an account, shows one, removes devices" },
 };
 

@@ -2,12 +2,15 @@ import type { Log } from "../../shared/runtime.js";
 import type { RelayStore } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
 import type { AdminHandlers } from "./contract.js";
+import { inviteHandlers } from "./registration.js";
 import { type AdminServer, startAdminServer } from "./server.js";
 import { userHandlers } from "./users.js";
 
 interface OperatedParts {
   readonly name: string;
   readonly relay: Relay;
+  /** Codes that it was started with. */
+  readonly invites: ReadonlyMap<string, number | null>;
   readonly store: RelayStore;
   readonly log: Log;
   readonly drain: (withinMs: number) => Promise<void>;
@@ -19,7 +22,7 @@ interface OperatedParts {
  */
 export async function operate(
   { data, worker }: { readonly data: string; readonly worker?: { index: number } | null },
-  { name, relay, store, log, drain }: OperatedParts,
+  { name, relay, invites, store, log, drain }: OperatedParts,
 ): Promise<AdminServer> {
   const nobody: AdminServer = { refuse() {}, close: async () => {} };
   if (worker && worker.index > 0) return nobody;
@@ -31,6 +34,7 @@ export async function operate(
       nodes: relay.nodes,
     }),
     ...userHandlers(relay, store.directory),
+    ...inviteHandlers(store.directory.codes, invites),
     async drain({ withinMs }) {
       const drained = relay.nodes.filter(({ here }) => here || worker);
       await drain(withinMs);

@@ -99,7 +99,7 @@ export async function startRelayServer(
     };
     peers?.take("drain", async ([withinMs]) => drain(Number(withinMs)));
     const admin = await operate(options, {
-      ...{ name, relay, store, log },
+      ...{ name, relay, store, log, invites: options.invites },
       // Of a relay of several workers all are drained.
       async drain(withinMs) {
         drain(withinMs);
