@@ -57,7 +57,8 @@ export const adminCalls = {
     result: z.object({
       relay: z.string(),
       ready: z.boolean(),
-      users: count,
+      /** As they were some seconds ago; null where they could not be counted. */
+      users: count.nullable(),
       nodes: z.array(nodeStatus).readonly(),
     }),
   },

@@ -16,6 +16,23 @@ interface OperatedParts {
   readonly drain: (withinMs: number) => Promise<void>;
 }
 
+/** Milliseconds for which a count of all users is good: some stores read all of them for it. */
+const COUNT_MS = 10_000;
+
+/** Asks again only after a while. */
+function lately<T>(ask: () => Promise<T>, failed: (error: unknown) => T): () => Promise<T> {
+  let last: Promise<T> | null = null;
+  let askedAt = 0;
+  return () => {
+    const now = performance.now();
+    if (last === null || now - askedAt >= COUNT_MS) {
+      askedAt = now;
+      last = ask().catch(failed);
+    }
+    return last;
+  };
+}
+
 /**
  * Lets the operator's commands reach the relay: of several workers the first. One that they cannot reach
  * serves its clients all the same.
@@ -26,11 +43,18 @@ export async function operate(
 ): Promise<AdminServer> {
   const nobody: AdminServer = { refuse() {}, close: async () => {} };
   if (worker && worker.index > 0) return nobody;
+  const countUsers = lately<number | null>(
+    () => store.directory.userCount(),
+    (error) => {
+      log.warn("users.not-counted", { error });
+      return null;
+    },
+  );
   const handlers: AdminHandlers = {
     status: async () => ({
       relay: name,
       ready: relay.ready,
-      users: await store.directory.userCount(),
+      users: await countUsers(),
       nodes: relay.nodes,
     }),
     ...userHandlers(relay, store.directory),
