@@ -10,6 +10,9 @@ import type { Prng, VirtualTime } from "./virtual-time.js";
 /** Milliseconds until the others notice that a node is gone, at the most. */
 const NOTICE_MS = 3_000;
 
+/** Milliseconds over which a node is drained, at the most. */
+const DRAIN_MS = 10_000;
+
 interface Node {
   readonly id: NodeId;
   readonly life: Life;
@@ -89,6 +92,15 @@ export class RelayNodes {
     if (this.#nodes[which] === node) this.#end(which, node);
   }
 
+  /** Its clients go one after the other, and it with the last. */
+  async drain(which: number, withinMs: number): Promise<void> {
+    const node = this.#nodes[which];
+    if (!node) return;
+    this.#parts.note(`node ${which} drains`);
+    await node.core.drain(withinMs);
+    if (this.#nodes[which] === node) await this.stop(which);
+  }
+
   stopAll(): Promise<unknown> {
     return Promise.all(this.#nodes.map((node) => node?.core.stop()));
   }
@@ -139,11 +151,13 @@ export function strikeNode(nodes: RelayNodes, count: number, random: Prng): stri
     "cut off",
     "healed",
     "stopped",
+    "drained",
   ] as const);
   if (kind === "killed") nodes.kill(which);
   else if (kind === "started") nodes.start(which);
   else if (kind === "cut off") nodes.cut(which);
   else if (kind === "healed") nodes.heal();
-  else void nodes.stop(which);
+  else if (kind === "stopped") void nodes.stop(which);
+  else void nodes.drain(which, random.between(0, DRAIN_MS));
   return `node ${kind}`;
 }
