@@ -13,7 +13,10 @@ import { promisify } from "node:util";
 import cassandra from "cassandra-driver";
 
 const run = promisify(execFile);
-const POM = fileURLToPath(new URL("pom.xml", import.meta.url));
+/** Beside this file; or, where that was bundled, as seen from the project's folder. */
+const POM = ["./pom.xml", "../../test/parts/pom.xml"]
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path));
 const PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 const DOWNLOAD_MS = 10 * 60_000;
 const START_MS = 4 * 60_000;
