@@ -120,6 +120,10 @@ const yaml = (node, folder) =>
     memtable_heap_space: "64MiB",
     memtable_offheap_space: "64MiB",
     file_cache_size: "32MiB",
+    // Three nodes that have just begun share a machine with all that asks them.
+    read_request_timeout: "10s",
+    write_request_timeout: "10s",
+    cas_contention_timeout: "5s",
     concurrent_reads: 16,
     concurrent_writes: 16,
     auto_snapshot: false,
