@@ -1,5 +1,7 @@
+import { backup } from "./commands/backup.js";
 import { drain } from "./commands/drain.js";
 import { WRONG_OPTION } from "./commands/exit-codes.js";
+import { restore } from "./commands/restore.js";
 import { start } from "./commands/start.js";
 import { status } from "./commands/status.js";
 import { users } from "./commands/users.js";
@@ -13,6 +15,11 @@ const commands: Readonly<Record<string, RelayCommand>> = {
   start: { run: start, help: "runs a relay; so does no command at all" },
   drain: { run: drain, help: "sends a running relay's clients away, a few at a time, and ends it" },
   status: { run: status, help: "says how a running relay is, and all of its nodes" },
+  backup: {
+    run: backup,
+    help: "writes the embedded store into a file, also while a relay runs on it",
+  },
+  restore: { run: restore, help: "makes a folder of data from such a file" },
   users: { run: users, help: "lists who has an account, shows one, removes devices" },
 };
 

@@ -2,7 +2,7 @@ import type { Log } from "../../shared/runtime.js";
 import type { RelayStore } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
 import type { AdminHandlers } from "./contract.js";
-import { type AdminServer, startAdminServer } from "./server.js";
+import { type AdminServer, type BackUp, startAdminServer } from "./server.js";
 import { userHandlers } from "./users.js";
 
 interface OperatedParts {
@@ -11,6 +11,7 @@ interface OperatedParts {
   readonly store: RelayStore;
   readonly log: Log;
   readonly drain: (withinMs: number) => Promise<void>;
+  readonly backUp: BackUp;
 }
 
 /**
@@ -19,7 +20,7 @@ interface OperatedParts {
  */
 export async function operate(
   { data, worker }: { readonly data: string; readonly worker?: { index: number } | null },
-  { name, relay, store, log, drain }: OperatedParts,
+  { name, relay, store, log, drain, backUp }: OperatedParts,
 ): Promise<AdminServer> {
   const nobody: AdminServer = { refuse() {}, close: async () => {} };
   if (worker && worker.index > 0) return nobody;
@@ -40,7 +41,7 @@ export async function operate(
     },
   };
   try {
-    return await startAdminServer(data, handlers, log);
+    return await startAdminServer(data, handlers, log, backUp);
   } catch (error) {
     log.warn("admin.not-reachable", { error });
     return nobody;
