@@ -1,6 +1,7 @@
 import { backup } from "./commands/backup.js";
 import { drain } from "./commands/drain.js";
 import { WRONG_OPTION } from "./commands/exit-codes.js";
+import { migrate } from "./commands/migrate.js";
 import { restore } from "./commands/restore.js";
 import { start } from "./commands/start.js";
 import { status } from "./commands/status.js";
@@ -20,6 +21,7 @@ const commands: Readonly<Record<string, RelayCommand>> = {
     help: "writes the embedded store into a file, also while a relay runs on it",
   },
   restore: { run: restore, help: "makes a folder of data from such a file" },
+  migrate: { run: migrate, help: "moves the embedded store into Cassandra" },
   users: { run: users, help: "lists who has an account, shows one, removes devices" },
 };
 

@@ -84,18 +84,22 @@ export async function verifyBackup(path: string): Promise<Contents> {
     const { header, rows } = await readBackup(createReadStream(path));
     let count = 0;
     for await (const _ of rows) count += 1;
-    if (header.schema > SCHEMA_VERSION) {
-      throw new DovetailError(
-        "profile_newer",
-        `The backup is of a newer relay (schema ${header.schema}; this one knows ${SCHEMA_VERSION}).`,
-      );
-    }
-    if (!isWhole(header.stores)) {
-      throw new DovetailError("profile_corrupt", "The backup has not all stores of a relay.");
-    }
+    refuseOthers(header);
     return { header, rows: count };
   } catch (error) {
     throw translated(error, path);
+  }
+}
+
+function refuseOthers({ schema, stores }: BackupHeader): void {
+  if (schema > SCHEMA_VERSION) {
+    throw new DovetailError(
+      "profile_newer",
+      `The backup is of a newer relay (schema ${schema}; this one knows ${SCHEMA_VERSION}).`,
+    );
+  }
+  if (!isWhole(stores)) {
+    throw new DovetailError("profile_corrupt", "The backup has not all stores of a relay.");
   }
 }
 
@@ -118,16 +122,18 @@ export async function restoreBackup(path: string, data: string): Promise<Content
     );
   }
   await setMark(data, "restoring");
-  await fill(path, data, contents.header.stores);
+  await fill(createReadStream(path), data);
   await clearMark(data, "restoring");
   return contents;
 }
 
-async function fill(path: string, data: string, names: readonly string[]): Promise<void> {
+/** @throws DovetailError as `readBackup`: then what is in the folder is not to be used. */
+export async function fill(bytes: AsyncIterable<Uint8Array>, data: string): Promise<void> {
+  const { header, rows } = await readBackup(bytes);
+  refuseOthers(header);
   const stores: NamedStore[] = [];
   try {
-    for (const name of names) stores.push(await openStore(data, name));
-    const { rows } = await readBackup(createReadStream(path));
+    for (const name of header.stores) stores.push(await openStore(data, name));
     let writes: Write[] = [];
     let bytes = 0;
     let at: NamedStore | undefined;
