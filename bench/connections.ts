@@ -12,6 +12,11 @@ import { type Latency, latencyOf } from "./stats.js";
 
 /** People in one process: its sockets have to fit its files, and its timers its processor. */
 const MOST_IN_ONE = 5_000;
+/**
+ * From one address to one other there are some 28,000 ports (Linux's ip_local_port_range), so with more
+ * connections each process goes to another of the machine's own addresses.
+ */
+const MOST_TO_ONE_ADDRESS = 25_000;
 /** Of all of them together, in pairs. */
 const TALKING = 1_000;
 const MESSAGES_EACH = 20;
@@ -130,7 +135,12 @@ export interface ConnectionsCost {
   readonly idle: number;
   readonly talking: number;
   readonly latency: Latency;
-  /** Seconds from the new relay's start until all were there again. */
+  readonly returns: readonly Return[];
+}
+
+interface Return {
+  readonly after: string;
+  /** Seconds from the end of what was killed until all were there again. */
   readonly backAfter: number;
   readonly mostBackPerSecond: number;
 }
@@ -140,6 +150,8 @@ export interface RelayUnderTest {
   readonly http: string;
   /** Ends it with `kill -9` and starts it again on the same port. */
   again(): Promise<void>;
+  /** Process ids of its workers; none where it is one process. */
+  workers(): readonly number[];
 }
 
 async function usage(http: string): Promise<{ bytes: number; seconds: number }> {
@@ -152,37 +164,77 @@ async function usage(http: string): Promise<{ bytes: number; seconds: number }> 
   };
 }
 
-/** Until all are there again, by what the crowds tell; and how many came at most in a second. */
-async function comingBack(
-  relay: RelayUnderTest,
-  crowds: readonly Crowd[],
-): Promise<{ backAfter: number; mostBackPerSecond: number }> {
-  const present = crowds.map((each) => each.size);
-  const all = present.reduce((sum, each) => sum + each, 0);
-  const course: { at: number; count: number }[] = [];
-  const back = new Promise<number>((resolve) => {
+interface Present {
+  readonly at: number;
+  readonly count: number;
+}
+
+/** How many of all are connected, by what the crowds tell; from when it is first asked. */
+class Course {
+  readonly all: number;
+  readonly #course: Present[] = [];
+  readonly #watchers = new Set<(now: Present) => void>();
+
+  constructor(crowds: readonly Crowd[]) {
+    const present = crowds.map((each) => each.size);
+    this.all = present.reduce((sum, each) => sum + each, 0);
     for (const [index, each] of crowds.entries()) {
       each.listen((report) => {
         if (report.report !== "present") return;
         present[index] = report.count;
-        const count = present.reduce((sum, each) => sum + each, 0);
-        course.push({ at: report.at, count });
-        const wasDown = course.some((then) => then.count < all / 2);
-        if (wasDown && count === all) resolve(report.at);
+        const now = { at: report.at, count: present.reduce((sum, count) => sum + count, 0) };
+        this.#course.push(now);
+        for (const watcher of this.#watchers) watcher(now);
       });
       each.order({ order: "watch" });
     }
-  });
-  await sleep(2 * LOOK_MS);
-  await relay.again();
-  const startedAt = Date.now();
-  const endedAt = await back;
-  let mostBackPerSecond = 0;
-  for (const { at, count } of course) {
-    const before = course.findLast((then) => then.at <= at - 1_000);
-    if (before) mostBackPerSecond = Math.max(mostBackPerSecond, count - before.count);
   }
-  return { backAfter: (endedAt - startedAt) / 1_000, mostBackPerSecond };
+
+  /** Until all are there again after something has taken at least that many away. */
+  async comingBack(after: string, least: number, strike: () => Promise<void>): Promise<Return> {
+    const from = this.#course.length;
+    const startedAt = Date.now();
+    const back = new Promise<number>((resolve) => {
+      let wasDown = false;
+      const watcher = ({ at, count }: Present): void => {
+        wasDown ||= count <= this.all - least;
+        if (!wasDown || count < this.all) return;
+        this.#watchers.delete(watcher);
+        resolve(at);
+      };
+      this.#watchers.add(watcher);
+    });
+    await strike();
+    const endedAt = await back;
+    const course = this.#course.slice(from);
+    let mostBackPerSecond = 0;
+    for (const { at, count } of course) {
+      const before = course.findLast((then) => then.at <= at - 1_000);
+      if (before) mostBackPerSecond = Math.max(mostBackPerSecond, count - before.count);
+    }
+    return { after, backAfter: (endedAt - startedAt) / 1_000, mostBackPerSecond };
+  }
+}
+
+/** Of a relay of several workers first one of them ends, and then everything. */
+async function returns(relay: RelayUnderTest, crowds: readonly Crowd[]): Promise<Return[]> {
+  const course = new Course(crowds);
+  const found: Return[] = [];
+  await sleep(2 * LOOK_MS);
+  const workers = relay.workers();
+  const [worker] = workers;
+  if (worker !== undefined) {
+    const share = course.all / workers.length;
+    found.push(
+      await course.comingBack("one worker killed", share / 2, async () => {
+        process.kill(worker, "SIGKILL");
+      }),
+    );
+    await sleep(SETTLE_MS);
+  }
+  const again = () => relay.again();
+  found.push(await course.comingBack("all killed and started again", course.all / 2, again));
+  return found;
 }
 
 export async function measureConnections(
@@ -193,7 +245,10 @@ export async function measureConnections(
   const crowds: Crowd[] = [];
   try {
     for (let left = connections; left > 0; left -= MOST_IN_ONE) {
-      crowds.push(new Crowd(relay.url, `c${crowds.length}x`, Math.min(MOST_IN_ONE, left)));
+      const address =
+        connections > MOST_TO_ONE_ADDRESS ? `127.0.0.${2 + crowds.length}` : "127.0.0.1";
+      const url = relay.url.replace("127.0.0.1", address);
+      crowds.push(new Crowd(url, `c${crowds.length}x`, Math.min(MOST_IN_ONE, left)));
     }
     await Promise.all(crowds.map((each) => each.next("connected")));
     await sleep(SETTLE_MS);
@@ -212,7 +267,7 @@ export async function measureConnections(
       idle: (later.seconds - there.seconds) / (SETTLE_MS / 1_000),
       talking,
       latency: latencyOf(samples),
-      ...(await comingBack(relay, crowds)),
+      returns: await returns(relay, crowds),
     };
   } finally {
     await Promise.all(crowds.map((each) => each.end()));
@@ -232,9 +287,13 @@ export function reportConnections(cost: ConnectionsCost): string {
       `${cost.latency.p99.toFixed(1)} ms`,
     ],
     [],
-    ["killed and started again: all back after", "most in one second"],
-    ["---:", "---:"],
-    [`${cost.backAfter.toFixed(1)} s`, cost.mostBackPerSecond.toLocaleString("en")],
+    ["ended by `kill -9`", "all back after", "most in one second"],
+    ["---", "---:", "---:"],
+    ...cost.returns.map(({ after, backAfter, mostBackPerSecond }) => [
+      after,
+      `${backAfter.toFixed(1)} s`,
+      mostBackPerSecond.toLocaleString("en"),
+    ]),
   ];
   return `${rows.map((row) => (row.length > 0 ? `| ${row.join(" | ")} |` : "")).join("\n")}\n`;
 }

@@ -16,7 +16,7 @@ import { serveEcho } from "./echo-server.js";
 import { measureDataChannel, measureLevel, measureWsEcho } from "./floors.js";
 import { measureLarge, measureMesh, reportGroups } from "./groups.js";
 import { measureLatency } from "./latency.js";
-import { killProgram, readReady, startProgram, stopProgram } from "./processes.js";
+import { childrenOf, killProgram, readReady, startProgram, stopProgram } from "./processes.js";
 import { report } from "./report.js";
 import {
   measureThroughput,
@@ -56,6 +56,7 @@ async function withRelay<T>(
         program = start(new URL(where.http).port);
         await readReady(program);
       },
+      workers: () => childrenOf(program),
     };
     return await measure(folder, relay);
   } finally {

@@ -1,6 +1,7 @@
 /** The built programs as processes of their own, as people run them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -39,6 +40,16 @@ export async function stopProgram(program: Program): Promise<void> {
   if (program.exitCode !== null || program.signalCode !== null) return;
   program.kill("SIGTERM");
   await once(program, "exit");
+}
+
+/** Process ids, on Linux; none elsewhere. */
+export function childrenOf({ pid }: Program): readonly number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return children.split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 /** As the machine's end would: nothing is written any more, nobody is told. */

@@ -1,6 +1,7 @@
 import { backup } from "./commands/backup.js";
 import { drain } from "./commands/drain.js";
 import { WRONG_OPTION } from "./commands/exit-codes.js";
+import { invites } from "./commands/invites.js";
 import { migrate } from "./commands/migrate.js";
 import { restore } from "./commands/restore.js";
 import { start } from "./commands/start.js";
@@ -22,6 +23,7 @@ const commands: Readonly<Record<string, RelayCommand>> = {
   },
   restore: { run: restore, help: "makes a folder of data from such a file" },
   migrate: { run: migrate, help: "moves the embedded store into Cassandra" },
+  invites: { run: invites, help: "lists, makes and revokes the codes that registering needs" },
   users: { run: users, help: "lists who has an account, shows one, removes devices" },
 };
 

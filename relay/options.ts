@@ -211,6 +211,16 @@ const definitions = {
     default: [],
     list: true,
   },
+  "tls-cert": {
+    flag: "--tls-cert <file>",
+    help: "certificate in PEM, with those that lead to it; with --tls-key clients come by wss:",
+    schema: line(4_096).optional(),
+  },
+  "tls-key": {
+    flag: "--tls-key <file>",
+    help: "its key in PEM",
+    schema: line(4_096).optional(),
+  },
   "turn-server": {
     flag: "--turn-server <server>",
     help: "`turn:HOST:PORT` of a TURN server that shares a secret with the relay; repeatable",
@@ -349,6 +359,10 @@ export function readOptions(
   if ((value["nats-user"] === undefined) !== (value["nats-password"] === undefined)) {
     throw new OptionsError("NATS's user and password are given together, or not at all.");
   }
+  const tls = { cert: value["tls-cert"], key: value["tls-key"] };
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    throw new OptionsError("--tls-cert and --tls-key are given together.");
+  }
   const turn = { urls: value["turn-server"], secret: value["turn-secret"] };
   if ((turn.urls.length === 0) !== (turn.secret === undefined)) {
     throw new OptionsError("--turn-server and the TURN server's secret are given together.");
@@ -384,6 +398,7 @@ export function readOptions(
     name: value.name,
     invites: new Map(value["invite-code"]),
     iceServers: value["ice-server"],
+    tls: tls.cert && tls.key ? { cert: tls.cert, key: tls.key } : null,
     turn: turn.secret === undefined ? null : { ...turn, secret: turn.secret },
     retention: value.retention,
     logLevel: value["log-level"],

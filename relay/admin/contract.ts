@@ -37,6 +37,12 @@ const device = z.object({
   lastSeen: moment,
 });
 
+/** As `--invite-code` takes them. */
+const code = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,128}$/, "no code of A to Z, a to z, 0 to 9, - and _");
+export const MAX_USES = 999_999_999;
+
 /** What one answer lists at the most. */
 export const MAX_LISTED = 500;
 
@@ -51,7 +57,8 @@ export const adminCalls = {
     result: z.object({
       relay: z.string(),
       ready: z.boolean(),
-      users: count,
+      /** As they were some seconds ago; null where they could not be counted. */
+      users: count.nullable(),
       nodes: z.array(nodeStatus).readonly(),
     }),
   },
@@ -69,6 +76,35 @@ export const adminCalls = {
     params: z.strictObject({ handle, device: z.string().regex(/^[0-9a-f]{4,32}$/, "no device") }),
     result: z.object({ deviceId: z.string(), name: z.string(), left: count }),
   },
+  /** Codes after that one in the store; with the first of them also those that the relay was started with. */
+  invites: {
+    params: z.strictObject({ after: code.nullable(), limit: z.int().min(1).max(MAX_LISTED) }),
+    result: z.object({
+      needed: z.boolean(),
+      more: z.boolean(),
+      codes: z
+        .array(
+          z.object({
+            code: z.string(),
+            uses: count.nullable(),
+            used: count,
+            createdAt: moment.nullable(),
+            revoked: z.boolean(),
+            started: z.boolean(),
+          }),
+        )
+        .readonly(),
+    }),
+  },
+  createInvite: {
+    params: z.strictObject({
+      code: code.optional(),
+      uses: z.int().min(1).max(MAX_USES).nullable(),
+    }),
+    result: z.object({ code: z.string(), uses: count.nullable() }),
+  },
+  revokeInvite: { params: z.strictObject({ code }), result: z.object({ code: z.string() }) },
+  openRegistration: { params: nothing, result: nothing },
   /** Takes no new clients, sends those that are there away over the time, and ends the relay. */
   drain: {
     params: z.strictObject({ withinMs: z.number().int().min(0).max(MAX_DRAIN_MS) }),

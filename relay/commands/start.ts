@@ -35,6 +35,7 @@ async function run(options: RelayOptions): Promise<number> {
     if (cluster.isWorker) return await work(options, logger);
     const relay = options.workers > 1 ? await several(options, logger) : await one(options, logger);
     const stopped = signalled((signal) => logger.info({ signal }, "relay.stopping"), relay.kill);
+    if (options.tls) process.on("SIGHUP", () => relay.renew());
     const { url, http } = relay;
     logger.info({ url }, "relay.listening");
     process.stdout.write(`${JSON.stringify({ event: "listening", url, http })}\n`);
@@ -57,6 +58,8 @@ interface Running {
   /** An operator's command has sent all clients away. */
   readonly drained: Promise<void>;
   close(): Promise<void>;
+  /** Reads its certificate anew. */
+  renew(): void;
   /** What a second signal asks for. */
   kill(): void;
 }
@@ -67,8 +70,13 @@ async function one(options: RelayOptions, logger: Logger): Promise<Running> {
 
 async function several(options: RelayOptions, logger: Logger): Promise<Running> {
   const { primary, listening } = await Primary.start(options, logOf(logger));
-  const { drained } = primary;
-  return { ...listening, drained, close: () => primary.stop(), kill: () => primary.kill() };
+  return {
+    ...listening,
+    drained: primary.drained,
+    renew: () => primary.renew(),
+    close: () => primary.stop(),
+    kill: () => primary.kill(),
+  };
 }
 
 /** One of several, until the first process says so or is gone. */
@@ -78,8 +86,9 @@ async function work(options: RelayOptions, logger: Logger): Promise<number> {
   const orders = new Orders();
   const maxConnections = Math.ceil(options.maxConnections / worker.count);
   const server = await startRelayServer({ ...options, maxConnections, worker }, own);
-  const { url, http } = server;
-  tellPrimary({ type: "listening", url, http, port: Number(new URL(http).port) });
+  orders.onRenew(() => server.renew());
+  const { url, http, port } = server;
+  tellPrimary({ type: "listening", url, http, port });
   void server.drained.then(() => tellPrimary({ type: "drained" }));
   await orders.stop;
   const code = await ended(server.stop(), own);

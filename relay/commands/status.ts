@@ -23,7 +23,7 @@ export function status(args: readonly string[]): Promise<number> {
 function told({ relay, ready, users, nodes }: Status): string {
   const there = nodes.filter(({ goneAt }) => goneAt === null);
   const connections = there.reduce((sum, { summary }) => sum + (summary?.connections ?? 0), 0);
-  const first = `Relay ${relay}, ${ready ? "ready" : "not ready"}: nodes ${there.length}, connections ${connections}, registered users ${users}.`;
+  const first = `Relay ${relay}, ${ready ? "ready" : "not ready"}: nodes ${there.length}, connections ${connections}, registered users ${users ?? "not known"}.`;
   return `${first}\n\n${nodeTable(nodes)}${heatTable(there)}`;
 }
 

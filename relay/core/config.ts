@@ -15,7 +15,10 @@ export interface RelayConfig {
   readonly label?: string | undefined;
   /** For that user's direct channels, from now on. */
   readonly iceServers: (user: UserId) => readonly IceServer[];
-  /** Codes and how often each may be used (null: without end). Empty: everybody may register. */
+  /**
+   * Codes and how often each may be used (null: without end), besides those in the store. Empty:
+   * everybody may register, unless the store says that a code is needed.
+   */
   readonly invites: ReadonlyMap<string, number | null>;
   /** Where absent, for ever. */
   readonly retention?: Retention | undefined;

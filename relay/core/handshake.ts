@@ -121,7 +121,7 @@ export class Handshake {
         removed: false,
         addedBy: null,
       },
-      invite: this.#invite(frame.invite),
+      invite: await this.#invite(frame.invite),
     };
     const { directory } = this.#ports.store;
     const person = await this.#health.write(() => directory.register(account));
@@ -143,13 +143,17 @@ export class Handshake {
     }
   }
 
-  #invite(code: string | null): NewAccount["invite"] {
+  async #invite(code: string | null): Promise<NewAccount["invite"]> {
     const { invites } = this.#config;
-    if (invites.size === 0) return null;
-    if (code === null) throw new DovetailError("invite_required");
-    const uses = invites.get(code);
-    if (uses === undefined) throw new DovetailError("invite_invalid");
-    return { code, uses };
+    const { codes } = this.#ports.store.directory;
+    if (code !== null) {
+      const uses = invites.get(code);
+      if (uses !== undefined) return { code, uses };
+      const stored = await codes.find(code);
+      if (stored && !stored.revoked) return { code, uses: stored.uses };
+    }
+    if (invites.size === 0 && !(await codes.needed())) return null;
+    throw new DovetailError(code === null ? "invite_required" : "invite_invalid");
   }
 
   #challenged(): Uint8Array {

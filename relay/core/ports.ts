@@ -183,8 +183,37 @@ export interface NewAccount {
   readonly invite: { readonly code: string; readonly uses: number | null } | null;
 }
 
-/** Users, their handles and devices, and invites. */
+export interface RegistrationCode {
+  readonly code: string;
+  /** How many may register with it; null for as many as like. */
+  readonly uses: number | null;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  /** Once true it stays so. */
+  readonly revoked: boolean;
+}
+
+/** Codes that registering needs, besides those that the relay was started with. */
+export interface RegistrationCodes {
+  /** Whether nobody registers without one. */
+  needed(): Promise<boolean>;
+  /** Durable when it resolves. */
+  setNeeded(needed: boolean): Promise<void>;
+  /** Also one that was revoked. */
+  find(code: string): Promise<RegistrationCode | null>;
+  /** Those after that one, or from the first on, in alphabetical order. */
+  after(code: string | null, limit: number): Promise<readonly RegistrationCode[]>;
+  /** Durable when it resolves. False where there is such a code, also a revoked one. */
+  add(code: RegistrationCode): Promise<boolean>;
+  /** Durable when it resolves. False where there is none. */
+  revoke(code: string): Promise<boolean>;
+  /** How many have registered with that code, also where the relay was started with it. */
+  used(code: string): Promise<number>;
+}
+
+/** Users, their handles and devices, and the codes by which they register. */
 export interface Directory {
+  readonly codes: RegistrationCodes;
   user(id: UserId): Promise<Person | null>;
   /** Also those that were removed. */
   device(id: DeviceId): Promise<Device | null>;

@@ -101,7 +101,7 @@ export class StatusBoard {
         node,
         here: false,
         shards: 0,
-        goneAt: clock.now() - (clock.monotonic() - since),
+        goneAt: Math.round(clock.now() - (clock.monotonic() - since)),
         summary,
       })),
     ];

@@ -23,7 +23,7 @@ export interface Copied {
 const KNOWN = new Set(
   (
     "conversation head first last entry digest origin cursor span link-of link link-at pending inbox " +
-    "inbox-at group-of crowd-of crowd-at expiry user handle device devices seen block invite meta"
+    "inbox-at group-of crowd-of crowd-at expiry user handle device devices seen block invite code meta"
   ).split(" "),
 );
 

@@ -5,6 +5,7 @@ import type { Device } from "../core/ports.js";
 import type { Statement } from "../store/cassandra/database.js";
 import { START_LETTERS } from "../store/cassandra/directory.js";
 import type { Unit } from "../store/cassandra/filling.js";
+import { CODES_PARTITION } from "../store/cassandra/registration-codes.js";
 import { keys, rows } from "../store/rows.js";
 import { lastPart, rowsUnder, type Source } from "./source.js";
 
@@ -117,18 +118,22 @@ export async function inboxUnit({ store }: Source, user: UserId): Promise<Unit> 
   };
 }
 
-/** How often each code of the start was used. */
-export async function* codeUnits({ directory }: Source): AsyncGenerator<Unit> {
+/** The codes by which one registers, and how often each was used. */
+export async function* codeUnits({ directory, store }: Source): AsyncGenerator<Unit> {
+  const unit = (name: string, query: string, params: Statement["params"]): Unit => ({
+    name,
+    cleared: [],
+    statements: [{ query, params }],
+  });
   for await (const { key, value } of rowsUnder(directory, keys.inviteUses(""))) {
-    yield {
-      name: key,
-      cleared: [],
-      statements: [
-        {
-          query: "INSERT INTO registration (code, used) VALUES (?, ?)",
-          params: [lastPart(key), rows.number.decode(key, value)],
-        },
-      ],
-    };
+    const query = "INSERT INTO registration (code, used) VALUES (?, ?)";
+    yield unit(key, query, [lastPart(key), rows.number.decode(key, value)]);
   }
+  for await (const { key, value } of rowsUnder(directory, keys.code(""))) {
+    const query = "INSERT INTO registration_code (partition, code, value) VALUES (?, ?, ?)";
+    yield unit(key, query, [CODES_PARTITION, lastPart(key), value]);
+  }
+  const query = "INSERT INTO registration_code (partition, needed) VALUES (?, ?)";
+  const needed = await store.directory.codes.needed();
+  yield unit(keys.codesNeeded, query, [CODES_PARTITION, needed]);
 }

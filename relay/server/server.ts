@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
+import { Server as TlsServer } from "node:tls";
 import type { Logger } from "pino";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import type { IceServer } from "../../shared/protocol.js";
@@ -15,6 +16,7 @@ import { Limits, type Rates } from "./limits.js";
 import { logOf } from "./log.js";
 import { prometheusMetrics } from "./metrics.js";
 import { openParts, type Worker } from "./parts.js";
+import { readTls, type TlsFiles } from "./tls.js";
 import { type TurnOptions, turnServer } from "./turn.js";
 
 export interface RelayServerOptions extends Rates, GatewayOptions {
@@ -33,6 +35,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly name?: string | undefined;
   readonly heartbeatMs: number;
   readonly iceServers: readonly IceServer[];
+  /** Absent: what is in front of it does TLS, or nothing. */
+  readonly tls?: TlsFiles | null;
   /** One that shares a secret with this relay. */
   readonly turn?: TurnOptions | null;
   readonly invites: ReadonlyMap<string, number | null>;
@@ -42,6 +46,9 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
 export interface RelayServer {
   readonly url: string;
   readonly http: string;
+  readonly port: number;
+  /** Takes a certificate that was renewed; connections stay. One that is no good is logged, and the old one stays. */
+  renew(): void;
   /** An operator's command has sent all clients away: it is to be closed. */
   readonly drained: Promise<void>;
   /** Refuses new clients, ends what runs and sends the clients away. Others may still ask this worker. */
@@ -56,6 +63,8 @@ export async function startRelayServer(
   logger: Logger,
 ): Promise<RelayServer> {
   const log = logOf(logger);
+  const { tls } = options;
+  const pair = tls ? readTls(tls) : null;
   const { metrics, registry } = prometheusMetrics();
   const parts = await openParts(options, log, registry);
   const { store, bus, peers, metricsOfAll, snapshots, close } = parts;
@@ -77,7 +86,7 @@ export async function startRelayServer(
       },
     );
     const gateway = new Gateway(relay, new Limits(options), { metrics, log }, options);
-    const app = httpServer(() => relay.ready, metricsOfAll);
+    const app = httpServer(() => relay.ready, metricsOfAll, pair);
     app.server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
     // Before it takes clients, so that it does not first believe that all of them are its own.
     await bus?.gathered?.();
@@ -92,7 +101,7 @@ export async function startRelayServer(
     };
     peers?.take("drain", async ([withinMs]) => drain(Number(withinMs)));
     const admin = await operate(options, {
-      ...{ name, relay, store, log },
+      ...{ name, relay, store, log, invites: options.invites },
       backUp: backUps(store.name, snapshots, nodeClock),
       // Of a relay of several workers all are drained.
       async drain(withinMs) {
@@ -114,8 +123,18 @@ export async function startRelayServer(
       return stopped;
     };
     return {
-      url: `ws://${authority}`,
-      http: `http://${authority}`,
+      url: `${pair ? "wss" : "ws"}://${authority}`,
+      http: `${pair ? "https" : "http"}://${authority}`,
+      port,
+      renew() {
+        if (!tls || !(app.server instanceof TlsServer)) return;
+        try {
+          app.server.setSecureContext(readTls(tls));
+          log.info("tls.renewed");
+        } catch (error) {
+          log.error("tls.not-renewed", { error });
+        }
+      },
       drained,
       stop,
       async close() {

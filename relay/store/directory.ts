@@ -3,16 +3,19 @@ import { type KeyValue, type Range, under, type Write } from "../../shared/key-v
 import { MAX_DEVICES } from "../../shared/limits.js";
 import type { Person } from "../../shared/protocol.js";
 import type { Device, Directory, NewAccount } from "../core/ports.js";
+import { KvRegistrationCodes } from "./registration-codes.js";
 import { keys, rows } from "./rows.js";
 import { Serial } from "./serial.js";
 
 export class KvDirectory implements Directory {
+  readonly codes: KvRegistrationCodes;
   readonly #kv: KeyValue;
   /** A handle is looked up and taken in one go. */
   readonly #serial = new Serial();
 
   constructor(kv: KeyValue) {
     this.#kv = kv;
+    this.codes = new KvRegistrationCodes(kv, this.#serial);
   }
 
   async user(id: UserId): Promise<Person | null> {
@@ -63,7 +66,7 @@ export class KvDirectory implements Directory {
     const writes: Write[] = [];
     const put = (key: string, value: Uint8Array) => writes.push({ type: "put", key, value });
     if (invite) {
-      const used = await this.#number(keys.inviteUses(invite.code));
+      const used = await this.codes.used(invite.code);
       if (invite.uses !== null && used >= invite.uses) return "invite_invalid";
       put(keys.inviteUses(invite.code), rows.number.encode(used + 1));
     }

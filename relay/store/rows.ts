@@ -138,6 +138,8 @@ export const rows = {
       (entry) => ({ ...entry, ttl: 0, rights: "change" as const, membership: null }),
     ),
   ),
+  /** By which one registers. */
+  code: row(struct({ uses: optional(uint()), createdAt: uint(), revoked: bool })),
   /** `at` where the entry itself is no longer kept. */
   origin: row(
     struct({ seq: uint(), at: optional(uint()) }),
@@ -172,9 +174,11 @@ export const keys = {
   userCount: "meta/users",
   stamp: "meta/stamp",
   probe: "meta/probe",
+  codesNeeded: "meta/codes",
   user: (id: UserId) => `user/${id}`,
   handle: (handle: string) => `handle/${handle}`,
   device: (id: DeviceId) => `device/${id}`,
+  code: (code: string) => `code/${code}`,
   inviteUses: (code: string) => `invite/${code}`,
   /** A user's devices, also the removed ones. */
   devicesOf: (user: UserId) => `devices/${user}/`,

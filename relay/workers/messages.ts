@@ -38,5 +38,5 @@ export const fromWorker = z.discriminatedUnion("type", [
 ]);
 export type FromWorker = z.output<typeof fromWorker>;
 
-export const toWorker = z.object({ type: z.enum(["stop", "close"]) });
+export const toWorker = z.object({ type: z.enum(["stop", "close", "renew"]) });
 export type ToWorker = z.output<typeof toWorker>;

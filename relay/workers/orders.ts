@@ -4,6 +4,7 @@ import { type FromWorker, toWorker } from "./messages.js";
 export class Orders {
   readonly stop: Promise<void>;
   readonly close: Promise<void>;
+  #renew: () => void = () => {};
 
   constructor() {
     let stop = () => {};
@@ -18,6 +19,7 @@ export class Orders {
       const order = toWorker.safeParse(given).data?.type;
       if (order === "stop") stop();
       if (order === "close") close();
+      if (order === "renew") this.#renew();
     });
     const alone = (): void => {
       stop();
@@ -26,8 +28,14 @@ export class Orders {
     process.on("disconnect", alone);
     // The first process starts another in its place.
     process.on("SIGTERM", alone);
-    // Ctrl-C reaches all processes of a terminal, and the first tells its workers what to do.
+    // These reach all processes of a terminal, and the first tells its workers what to do.
     process.on("SIGINT", () => {});
+    process.on("SIGHUP", () => {});
+  }
+
+  /** The certificate is to be read anew. */
+  onRenew(renew: () => void): void {
+    this.#renew = renew;
   }
 }
 

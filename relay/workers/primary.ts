@@ -99,6 +99,11 @@ export class Primary {
     await rm(this.#sockets, { recursive: true, force: true });
   }
 
+  /** Its workers read their certificate anew. */
+  renew(): void {
+    for (const { worker } of this.#seats) tell(worker, { type: "renew" });
+  }
+
   /** At once, and nothing acknowledged is lost by it. */
   kill(): void {
     for (const { worker } of this.#seats) worker.process.kill("SIGKILL");

@@ -140,8 +140,8 @@ describe.each([
       }
     })();
     const moved = await move();
-    await Promise.all([writes, ended]);
     expect(moved).toMatchObject({ code: 0, said: expect.stringContaining("2 users and 2 logs") });
+    await Promise.all([writes, ended]);
     expect(moved.said).toContain("Copying, while the relay runs.");
     expect(acknowledged.length).toBeGreaterThan(10);
 
@@ -201,6 +201,8 @@ it("what was broken off goes on, with what was changed and deleted meanwhile", a
   };
   await withStore(async ({ directory, logs }) => {
     await directory.setBlocked(alice.userId, bob.userId, true);
+    await directory.codes.add({ code: "spring", uses: 3, createdAt: 5, revoked: false });
+    await directory.codes.setNeeded(true);
     await logs.trim(direct, SEGMENT_ENTRIES + 5);
   });
   const done = await openLevel(join(folder, "done"));
@@ -222,6 +224,7 @@ it("what was broken off goes on, with what was changed and deleted meanwhile", a
 
   await withStore(async ({ directory, logs }) => {
     await directory.setBlocked(alice.userId, bob.userId, false);
+    await directory.codes.revoke("spring");
     await logs.trim(direct, SEGMENT_ENTRIES * 2 + 1);
   });
   expect(await pass()).toMatchObject({ written: 1 });
@@ -232,6 +235,8 @@ it("what was broken off goes on, with what was changed and deleted meanwhile", a
   const there = await CassandraRelayStore.open(cassandra, "other");
   await withStore(async (here) => {
     expect(await there.directory.blockedBy(alice.userId)).toEqual([]);
+    expect(await there.directory.codes.find("spring")).toMatchObject({ uses: 3, revoked: true });
+    expect(await there.directory.codes.needed()).toBe(true);
     for (const user of [alice.userId, bob.userId] as UserId[]) {
       expect(await there.logs.changes(user, 0, 100)).toEqual(await here.logs.changes(user, 0, 100));
       expect(await there.logs.groupsOf(user)).toEqual([group]);

@@ -1,14 +1,19 @@
 /** Two relay nodes as an operator starts them: on one Cassandra, hearing each other through NATS. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { askRelay } from "../../relay/admin/client.js";
 import { readOptions } from "../../relay/options.js";
 import { type RelayServer, startRelayServer } from "../../relay/server/server.js";
 import { startCassandra } from "../parts/cassandra.mjs";
 import { findNats, startNats } from "../parts/nats.mjs";
 import { Client, remote } from "../relay/world.js";
+
+const LAUNCHER = resolve(import.meta.dirname, "../../electron/launch/run.mjs");
 
 let cassandra: Awaited<ReturnType<typeof startCassandra>>;
 let nats: Awaited<ReturnType<typeof startNats>>;
@@ -28,13 +33,16 @@ afterAll(async () => {
   if (data) await rm(data, { recursive: true, force: true });
 });
 
-async function startNode(): Promise<RelayServer> {
-  const args = [
-    ...["--port", "0", "--data", join(data, "unused"), "--store", "cassandra"],
-    ...["--cassandra-contact-points", cassandra.contactPoints.join(",")],
-    ...["--cassandra-replication", "1", "--nats", nats.url],
-  ];
-  const options = readOptions(args, {}, () => {});
+const folderOf = (name: string): string => join(data, name);
+
+const argumentsOf = (name: string): string[] => [
+  ...["--port", "0", "--data", folderOf(name), "--store", "cassandra", "--log-level", "silent"],
+  ...["--cassandra-contact-points", cassandra.contactPoints.join(",")],
+  ...["--cassandra-replication", "1", "--nats", nats.url],
+];
+
+async function startNode(name = "unused"): Promise<RelayServer> {
+  const options = readOptions(argumentsOf(name), {}, () => {});
   if (!options) throw new Error("no options");
   const server = await startRelayServer(options, pino({ level: "silent" }));
   servers.push(server);
@@ -84,4 +92,38 @@ it("a node that is gone is not waited for: its clients go on at another", async 
   await again.authenticate();
   expect(await again.append(talk, 2, ["after"])).toMatchObject({ type: "appended" });
   expect(await dave.log(talk)).toEqual(["before", "after"]);
+});
+
+it("an operator sees at any node what is hot, and which node was killed", async (context) => {
+  context.skip(findNats() === null, "nats-server is not installed");
+  const staying = await startNode("staying");
+  const other = spawn(process.execPath, [LAUNCHER, "relay", ...argumentsOf("killed")], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  try {
+    await once(other.stdout, "data");
+    const nodes = async () => (await askRelay(folderOf("staying"), "status", {})).nodes;
+    const others = async () => (await nodes()).filter(({ here }) => !here);
+    const killed = async () => {
+      const all = await others();
+      return all.find(({ summary }) => summary?.label.endsWith(`/${other.pid}`));
+    };
+    await expect.poll(killed, { timeout: 15_000 }).toMatchObject({ goneAt: null });
+    expect((await killed())?.shards).toBeGreaterThan(0);
+
+    const erin = new Client(remote(staying.url));
+    await erin.register("erin");
+    const notes = await erin.open(erin.userId);
+    for (let n = 1; n <= 20; n++) await erin.append(notes, n, ["hot"]);
+    const hottest = async () =>
+      (await nodes()).flatMap(({ summary }) => summary?.hot ?? []).map(({ appends }) => appends);
+    await expect.poll(hottest, { timeout: 15_000 }).toContain(20);
+
+    other.kill("SIGKILL");
+    await expect
+      .poll(killed, { timeout: 15_000 })
+      .toMatchObject({ goneAt: expect.any(Number), shards: 0, summary: { draining: false } });
+  } finally {
+    other.kill("SIGKILL");
+  }
 });

@@ -538,6 +538,43 @@ export function relayStoreContract(
       expect(await directory.user(id("c"))).toBeNull();
     });
 
+    it("keeps codes of registration, until they are revoked and after that", async () => {
+      const { codes } = store.directory;
+      const code = (name: string, uses: number | null = null) => ({
+        ...{ code: name, uses, createdAt: 1_000, revoked: false },
+      });
+      expect(await codes.needed()).toBe(false);
+      expect(await codes.after(null, 10)).toEqual([]);
+      await codes.setNeeded(true);
+      expect(await codes.after(null, 10)).toEqual([]);
+      for (const each of ["north", "South", "n-1"]) expect(await codes.add(code(each))).toBe(true);
+      expect(await codes.add(code("north", 7))).toBe(false);
+      expect(await codes.revoke("north")).toBe(true);
+      expect(await codes.revoke("nowhere")).toBe(false);
+      expect(await codes.add(code("north"))).toBe(false);
+
+      const again = (await reopen()).directory.codes;
+      expect(await again.needed()).toBe(true);
+      expect(await again.find("nowhere")).toBeNull();
+      expect(await again.find("n-1")).toEqual(code("n-1"));
+      const revoked = { ...code("north"), revoked: true };
+      expect(await again.find("north")).toEqual(revoked);
+      expect(await again.after(null, 2)).toEqual([code("South"), code("n-1")]);
+      expect(await again.after("n-1", 2)).toEqual([revoked]);
+      await again.setNeeded(false);
+      expect(await again.needed()).toBe(false);
+    });
+
+    it("counts who has registered by a code, wherever it is from", async () => {
+      const invite = { code: "twice", uses: 2 };
+      expect(await store.directory.codes.used("twice")).toBe(0);
+      await store.directory.register(account("alice", "a", invite));
+      await store.directory.register(account("bob", "b", invite));
+      const { codes } = (await reopen()).directory;
+      expect(await codes.used("twice")).toBe(2);
+      expect(await codes.find("twice")).toBeNull();
+    });
+
     it("searches handles by prefix, in alphabetical order", async () => {
       for (const [handle, device] of [
         ["bob", "1"],

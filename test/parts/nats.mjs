@@ -18,7 +18,7 @@ export function findNats() {
   return folders.map((folder) => join(folder, NAME)).find((path) => existsSync(path)) ?? null;
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
@@ -39,12 +39,29 @@ async function answers(port) {
   }
 }
 
-/** `kill()` ends it with SIGKILL, `start()` starts it again, `close()` ends it for good. */
-export async function startNats({ maxPayload = 8 * 1_048_576 } = {}) {
+/** One that hears of others only by the ways that it was told of: none of them may be gone around. */
+const clusterOf = ({ port, routes }) => `cluster {
+  name: dovetail
+  host: 127.0.0.1
+  port: ${port}
+  advertise: "127.0.0.1:1"
+  no_advertise: true
+  connect_retries: 1000000
+  routes: [${routes.map((route) => `nats://127.0.0.1:${route}`).join(", ")}]
+}
+`;
+
+/**
+ * `kill()` ends it with SIGKILL, `start()` starts it again, `close()` ends it for good. `routes`: the
+ * other servers of one cluster, each on a port of 127.0.0.1, and the port on which they find this one.
+ * @param {{ maxPayload?: number, port?: number, cluster?: { port: number, routes: number[] } }} options
+ */
+export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, cluster } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "dovetail-nats-"));
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const config = join(folder, "nats.conf");
-  await writeFile(config, `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\n`);
+  const alone = `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\n`;
+  await writeFile(config, cluster ? alone + clusterOf(cluster) : alone);
   let child = null;
   const kill = async () => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;

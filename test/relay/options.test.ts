@@ -100,6 +100,7 @@ describe("the relay's options", () => {
     [[], { DOVETAIL_RELAY_CASSANDRA_USER: "alice" }, "together, or not at all"],
     [["--nats", "10.0.0.1"], {}, "--nats goes with --store cassandra"],
     [["--nats", "a b"], {}, "--nats is wrong"],
+    [["--tls-cert", "a.pem"], {}, "--tls-cert and --tls-key are given together"],
     [["--workers", "17"], {}, "--workers is wrong"],
     [
       ["--workers", "2", "--store", "cassandra", "--cassandra-contact-points", "a"],

@@ -10,6 +10,9 @@ import type { Prng, VirtualTime } from "./virtual-time.js";
 /** Milliseconds until the others notice that a node is gone, at the most. */
 const NOTICE_MS = 3_000;
 
+/** Milliseconds over which a node is drained, at the most. */
+const DRAIN_MS = 10_000;
+
 interface Node {
   readonly id: NodeId;
   readonly life: Life;
@@ -21,8 +24,11 @@ interface Parts {
   readonly random: Prng;
   readonly network: Network;
   note(line: string): void;
+  /** What a node is called that begins there, where its name says more than that it is one. */
+  nameAt?(which: number): NodeId;
   /** A node that begins, on the store that all share. */
-  begin(life: Life, bus: Bus | undefined): Relay;
+  begin(which: number, life: Life, bus: Bus | undefined): Relay;
+  ended?(which: number): void;
 }
 
 export class RelayNodes {
@@ -57,11 +63,11 @@ export class RelayNodes {
 
   start(which: number): void {
     if (this.#nodes[which]) return;
-    const { random, network } = this.#parts;
+    const { network } = this.#parts;
     const life = { alive: true };
-    const id = (this.isCluster ? toHex(random.bytes(16)) : "") as NodeId;
+    const id = this.#nameAt(which);
     const bus = this.isCluster ? this.#hub.join(id) : undefined;
-    const core = this.#parts.begin(life, bus);
+    const core = this.#parts.begin(which, life, bus);
     this.#nodes[which] = { id, life, core };
     network.relays = this.#listening();
     if (this.isCluster) this.#parts.note(`node ${which} starts`);
@@ -86,6 +92,15 @@ export class RelayNodes {
     if (this.#nodes[which] === node) this.#end(which, node);
   }
 
+  /** Its clients go one after the other, and it with the last. */
+  async drain(which: number, withinMs: number): Promise<void> {
+    const node = this.#nodes[which];
+    if (!node) return;
+    this.#parts.note(`node ${which} drains`);
+    await node.core.drain(withinMs);
+    if (this.#nodes[which] === node) await this.stop(which);
+  }
+
   stopAll(): Promise<unknown> {
     return Promise.all(this.#nodes.map((node) => node?.core.stop()));
   }
@@ -107,11 +122,18 @@ export class RelayNodes {
   #end(which: number, node: Node): void {
     const { network } = this.#parts;
     node.life.alive = false;
+    this.#parts.ended?.(which);
     this.#nodes[which] = null;
     this.#cut.delete(node.id);
     this.#hub.kill(node.id);
     network.relays = this.#listening();
     network.ended(node.life);
+  }
+
+  #nameAt(which: number): NodeId {
+    if (!this.isCluster) return "" as NodeId;
+    const { random, nameAt } = this.#parts;
+    return nameAt?.(which) ?? (toHex(random.bytes(16)) as NodeId);
   }
 
   #listening(): Node[] {
@@ -129,11 +151,13 @@ export function strikeNode(nodes: RelayNodes, count: number, random: Prng): stri
     "cut off",
     "healed",
     "stopped",
+    "drained",
   ] as const);
   if (kind === "killed") nodes.kill(which);
   else if (kind === "started") nodes.start(which);
   else if (kind === "cut off") nodes.cut(which);
   else if (kind === "healed") nodes.heal();
-  else void nodes.stop(which);
+  else if (kind === "stopped") void nodes.stop(which);
+  else void nodes.drain(which, random.between(0, DRAIN_MS));
   return `node ${kind}`;
 }

@@ -1,8 +1,12 @@
 /** A relay and people with devices, in one process, from one seed. */
 import { Client } from "../../electron/client/index.js";
 import type { Bus } from "../../relay/core/cluster/bus.js";
+import type { NodeId } from "../../relay/core/cluster/ring.js";
+import type { RelayStore } from "../../relay/core/ports.js";
 import { Relay } from "../../relay/core/relay.js";
 import { KvRelayStore } from "../../relay/store/kv-relay-store.js";
+import { nodeAt, SeatPlacement } from "../../relay/workers/seats.js";
+import { toHex } from "../../shared/bytes.js";
 import type {
   ClientEvent,
   Conversation,
@@ -20,6 +24,7 @@ import {
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
 import { fakeCrypto } from "./fake-crypto.js";
+import { FolderHosts } from "./folder-hosts.js";
 import { Device, Machine, type Sent } from "./machine.js";
 import { Memory } from "./memory.js";
 import { type Life, Network } from "./network.js";
@@ -48,6 +53,8 @@ export interface WorldOptions {
   readonly severalDevices?: boolean;
   /** Of the relay, on one store (default: 1). */
   readonly relayNodes?: number;
+  /** Whether each of those nodes has a part of the store, and the others ask it. */
+  readonly workers?: boolean;
   /** Whether nobody will ask for the trace: it is had by playing the seed again. */
   readonly silent?: boolean;
   /** Is given every line of the trace. */
@@ -89,12 +96,14 @@ export class World {
   /** Of the relay that runs; null where none does. */
   nodes: RelayNodes | null = null;
   readonly relayNodes: number;
+  readonly #workers: boolean;
   #relayStore: KeyValue | null = null;
 
   private constructor(options: WorldOptions) {
     const { seed, handles, sabotage, severalDevices, traced } = options;
     this.seed = seed;
     this.relayNodes = options.relayNodes ?? 1;
+    this.#workers = options.workers ?? false;
     this.#silent = options.silent ?? false;
     this.#traced = traced;
     this.random = new Prng(seed);
@@ -299,12 +308,13 @@ export class World {
       (store) => {
         if (!life.alive) return;
         this.#relayStore = kv;
+        const { time, random, network } = this;
+        const parts = { time, random, network, note: (line: string) => this.note(line) };
         this.nodes = new RelayNodes(this.relayNodes, {
-          time: this.time,
-          random: this.random,
-          network: this.network,
-          note: (line) => this.note(line),
-          begin: (own, bus) => this.#beginNode(store, own, bus),
+          ...parts,
+          ...(this.#workers
+            ? this.#workersOn(kv, store.name)
+            : { begin: (_, own, bus) => this.#beginNode(store, store.name, own, bus) }),
         });
         this.nodes.startAll();
       },
@@ -316,7 +326,20 @@ export class World {
     );
   }
 
-  #beginNode(store: KvRelayStore, life: Life, bus: Bus | undefined): Relay {
+  #workersOn(kv: KeyValue, name: string) {
+    const count = this.relayNodes;
+    const hosts = new FolderHosts(kv, count, this);
+    return {
+      nameAt: (which: number) => nodeAt(which, toHex(this.random.bytes(16))),
+      begin: (which: number, life: Life, bus: Bus | undefined) => {
+        const place = (nodes: readonly NodeId[]) => new SeatPlacement(nodes, count);
+        return this.#beginNode(hosts.begin(which, life), name, life, bus && { ...bus, place });
+      },
+      ended: (which: number) => hosts.end(which),
+    };
+  }
+
+  #beginNode(store: RelayStore, name: string, life: Life, bus: Bus | undefined): Relay {
     return new Relay(
       {
         store,
@@ -334,7 +357,7 @@ export class World {
         },
         bus,
       },
-      { name: store.name, heartbeatMs: 5_000, iceServers: () => [], invites: new Map() },
+      { name, heartbeatMs: 5_000, iceServers: () => [], invites: new Map() },
     );
   }
 

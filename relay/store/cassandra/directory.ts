@@ -6,16 +6,19 @@ import type { Device, Directory, NewAccount } from "../../core/ports.js";
 import { rows } from "../rows.js";
 import { MAX_TRIES } from "./bounds.js";
 import type { Database, Statement } from "./database.js";
+import { CassandraRegistrationCodes } from "./registration-codes.js";
 
 /** Of a handle, by which those that are searched are put into partitions. */
 export const START_LETTERS = 2;
 const LETTERS = [..."0123456789_abcdefghijklmnopqrstuvwxyz"];
 
 export class CassandraDirectory implements Directory {
+  readonly codes: CassandraRegistrationCodes;
   readonly #database: Database;
 
   constructor(database: Database) {
     this.#database = database;
+    this.codes = new CassandraRegistrationCodes(database);
   }
 
   async user(id: UserId): Promise<Person | null> {

@@ -46,4 +46,8 @@ export const migrations: readonly (readonly string[])[] = [
     "CREATE TABLE IF NOT EXISTS seen (id text PRIMARY KEY, at bigint)",
     "CREATE TABLE IF NOT EXISTS probe (id text PRIMARY KEY, at bigint)",
   ],
+  [
+    `CREATE TABLE IF NOT EXISTS registration_code (
+      partition int, code text, needed boolean static, value blob, PRIMARY KEY (partition, code))`,
+  ],
 ];

@@ -17,6 +17,12 @@ export interface Target {
 const DIRECTORY = "directory";
 type Place = number | typeof DIRECTORY;
 
+const OF_THE_DIRECTORY: ReadonlySet<string> = new Set([
+  keys.userCount,
+  keys.relayName,
+  keys.codesNeeded,
+]);
+
 /** Which folder a row belongs to; null for one that is not carried over. */
 function placeOf(key: string, value: Uint8Array): Place | null {
   const [kind, first = "", second = ""] = key.split("/");
@@ -46,9 +52,10 @@ function placeOf(key: string, value: Uint8Array): Place | null {
     case "seen":
     case "block":
     case "invite":
+    case "code":
       return DIRECTORY;
     case "meta":
-      return key === keys.userCount || key === keys.relayName ? DIRECTORY : null;
+      return OF_THE_DIRECTORY.has(key) ? DIRECTORY : null;
     // Each member of a crowd gets a note of its own.
     case "crowd-of":
     case "crowd-at":

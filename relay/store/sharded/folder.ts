@@ -1,6 +1,6 @@
 import type { ConversationId } from "../../../shared/ids.js";
 import type { KeyValue } from "../../../shared/key-value.js";
-import type { Directory, InviteStore, StoredInvite } from "../../core/ports.js";
+import type { Directory, InviteStore, RegistrationCodes, StoredInvite } from "../../core/ports.js";
 import { KvDirectory } from "../directory.js";
 import { KvInviteStore } from "../invites.js";
 import { keys, rows } from "../rows.js";
@@ -45,6 +45,7 @@ export const directoryMethods = {
     "lastSeen",
     "setLastSeen",
   ],
+  codes: ["needed", "setNeeded", "find", "after", "add", "revoke", "used"],
   links: ["place", "placeOf"],
 } as const;
 
@@ -71,6 +72,7 @@ export interface Links {
 
 export interface DirectoryFolder {
   readonly directory: Pick<Directory, (typeof directoryMethods.directory)[number]>;
+  readonly codes: RegistrationCodes;
   readonly links: Links;
 }
 
@@ -90,8 +92,10 @@ export async function openFolder(kv: KeyValue, tell: Tell): Promise<Folder & { l
 }
 
 export function openDirectory(kv: KeyValue): DirectoryFolder {
+  const directory = new KvDirectory(kv);
   return {
-    directory: new KvDirectory(kv),
+    directory,
+    codes: directory.codes,
     links: {
       async place(code, id) {
         const value = rows.conversationId.encode(id);

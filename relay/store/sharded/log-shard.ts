@@ -1,7 +1,8 @@
+import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { type KeyValue, under, type Write } from "../../../shared/key-value.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
-import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
+import { MAX_CACHED_CONVERSATIONS, RECOVERY_MS } from "../../core/bounds.js";
 import { Lru } from "../../core/lru.js";
 import type { LogChange, StoredConversation } from "../../core/ports.js";
 import { type Before, holds, logWrites } from "../log-commit.js";
@@ -44,7 +45,7 @@ export class LogShard extends LogTables {
   override async conversation(id: ConversationId): Promise<StoredConversation | null> {
     const note = this.#untold.get(id);
     // Not while a commit is under way, which does it itself.
-    if (note) await this.serial.run(() => this.#tellLeft([id]));
+    if (note) await this.serial.run(() => this.#tellLeft([id])).catch(refused);
     return super.conversation(id);
   }
 
@@ -144,6 +145,12 @@ export class LogShard extends LogTables {
       this.#told.add(conversationId);
     }
   }
+}
+
+/** Reading had to write: where that cannot be now, it can be in a moment. */
+function refused(cause: unknown): never {
+  if (DovetailError.from(cause).code === "overloaded") throw cause;
+  throw new DovetailError("storage_failed", undefined, { retryAfterMs: RECOVERY_MS, cause });
 }
 
 function encodeNote({ head, users }: Note): Uint8Array {

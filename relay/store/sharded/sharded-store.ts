@@ -8,7 +8,7 @@ import type {
   RelayStore,
   StoredInvite,
 } from "../../core/ports.js";
-import type { DirectoryFolder, Folder } from "./folder.js";
+import { type DirectoryFolder, directoryMethods, type Folder } from "./folder.js";
 import { FOLDERS, folderOf } from "./folders.js";
 import type { Note } from "./inbox-shard.js";
 
@@ -57,8 +57,20 @@ export class ShardedRelayStore implements RelayStore {
   constructor(folders: Folders) {
     this.logs = new ShardedLogs(folders);
     this.invites = new ShardedInvites(folders);
-    this.directory = folders.directory.directory;
+    this.directory = directoryOf(folders);
   }
+}
+
+/** Asked anew each time which process has it, and with its codes, which are a table of their own there. */
+function directoryOf(folders: Folders): Directory {
+  const methods = directoryMethods.directory.map((name) => [
+    name,
+    (...args: unknown[]) => {
+      const { directory } = folders.directory;
+      return (directory[name] as (...args: unknown[]) => unknown).apply(directory, args);
+    },
+  ]);
+  return { ...Object.fromEntries(methods), codes: folders.directory.codes };
 }
 
 class ShardedLogs implements LogStore {

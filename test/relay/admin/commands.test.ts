@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AdminHandlers, AdminResult } from "../../../relay/admin/contract.js";
 import { startAdminServer } from "../../../relay/admin/server.js";
+import { invites } from "../../../relay/commands/invites.js";
 import { status } from "../../../relay/commands/status.js";
 import { users } from "../../../relay/commands/users.js";
 import { type RelayServer, startRelayServer } from "../../../relay/server/server.js";
@@ -43,16 +44,15 @@ async function run(
   }
 }
 
-beforeEach(async () => {
-  data = await mkdtemp(join(tmpdir(), "dovetail-commands-"));
-  server = await startRelayServer(
+const begin = (started: ReadonlyMap<string, number | null> = new Map()) =>
+  startRelayServer(
     {
       data,
       host: "127.0.0.1",
       port: 0,
       heartbeatMs: 15_000,
       iceServers: [],
-      invites: new Map(),
+      invites: started,
       maxConnections: 100,
       deviceRate: 10_000,
       addressRate: 10_000,
@@ -62,6 +62,15 @@ beforeEach(async () => {
     },
     pino({ level: "silent" }),
   );
+
+async function restart(started: ReadonlyMap<string, number | null>): Promise<void> {
+  await server.close();
+  server = await begin(started);
+}
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), "dovetail-commands-"));
+  server = await begin();
   alice = new Client(remote(server.url));
   await alice.register("alice");
 });
@@ -189,5 +198,72 @@ describe("users", () => {
       out: "",
       err: expect.stringContaining(sentence),
     });
+  });
+});
+
+describe("invites", () => {
+  /** What the relay says to somebody who registers with that code. */
+  async function registering(handle: string, code: string | null): Promise<string> {
+    const client = new Client(remote(server.url));
+    client.sendRegister(await client.challenge(), handle, code);
+    const answer = () => client.all("welcome")[0]?.type ?? client.all("error")[0]?.code;
+    return client.until(answer);
+  }
+
+  it("close registration to whoever has none, until it is opened again", async () => {
+    const listed = () => run(invites, "list", "--data", data);
+    expect((await listed()).out).toBe("Everybody may register without a code.\n");
+    const { out } = await run(invites, "create", "--uses", "1", "--data", data);
+    const code = out.trim();
+    expect(code).toMatch(/^[a-z2-9]{12}$/);
+    expect(await registering("bob", null)).toBe("invite_required");
+    expect(await registering("bob", "guessed")).toBe("invite_invalid");
+    expect(await registering("bob", code)).toBe("welcome");
+    expect(await registering("carol", code)).toBe("invite_invalid");
+    expect((await listed()).out).toMatch(
+      new RegExp(`^Registering needs a code.\n\nCODE .*\n${code} +1 +1 +used up +\\S+ \\S+ UTC\n$`),
+    );
+    await run(invites, "open", "--data", data);
+    expect(await registering("carol", null)).toBe("welcome");
+  });
+
+  it("are worth nothing once revoked, and never come back", async () => {
+    await run(invites, "create", "--code", "north", "--data", data);
+    expect(await registering("bob", "north")).toBe("welcome");
+    expect(await run(invites, "revoke", "north", "--data", data)).toMatchObject({ code: 0 });
+    expect(await registering("carol", "north")).toBe("invite_invalid");
+    expect(await registering("carol", null)).toBe("invite_required");
+    expect(await run(invites, "create", "--code", "north", "--data", data)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("There is or was a code north"),
+    });
+    const { out } = await run(invites, "list", "--json", "--data", data);
+    expect(JSON.parse(out)).toMatchObject({ code: "north", used: 1, uses: null, revoked: true });
+  });
+
+  it("of the start stand beside them and are not changed here", async () => {
+    await restart(new Map([["first", 3]]));
+    await run(invites, "create", "--code", "second", "--data", data);
+    expect(await registering("bob", "first")).toBe("welcome");
+    expect(await registering("carol", "second")).toBe("welcome");
+    expect(await registering("dave", null)).toBe("invite_required");
+    const { out } = await run(invites, "list", "--data", data);
+    expect(out).toMatch(/^first +1 +3 +good +by --invite-code$/m);
+    expect(out).toMatch(/^second +1 +any number +good +\S+ \S+ UTC$/m);
+    for (const args of [["revoke", "first"], ["create", "--code", "first"], ["open"]]) {
+      expect(await run(invites, ...args, "--data", data)).toMatchObject({
+        code: 1,
+        err: expect.stringContaining("--invite-code"),
+      });
+    }
+  });
+
+  it.each([
+    [["revoke", "nothing"], 1, "There is no code nothing."],
+    [["create", "--uses", "0"], 2, "It is not a whole number from 1"],
+    [["create", "--code", "a b"], 1, "code is wrong"],
+  ])("refuses %j with exit code %i and a sentence", async (args, code, sentence) => {
+    const said = await run(invites, ...args, "--data", data);
+    expect(said).toMatchObject({ code, err: expect.stringContaining(sentence) });
   });
 });

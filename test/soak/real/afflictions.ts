@@ -1,6 +1,7 @@
 /** Every kind of fault: how it is done to whom, and how it is undone. */
 import type { Prng } from "../../sim/virtual-time.js";
 import type { Cast } from "./cast.js";
+import { ClusterMachine } from "./cluster.js";
 import type { DeviceMachine, RelayMachine } from "./machine.js";
 import type { Way } from "./relay-path.js";
 import { tearLastWrite } from "./torn-write.js";
@@ -132,6 +133,21 @@ export function afflictions(cast: Cast, traffic: Traffic): Affliction[] {
       }),
   });
 
+  /** What is done to one of the parts of a relay of several nodes; one at a time of each sort. */
+  const part = (
+    kind: string,
+    strike: (relay: ClusterMachine, which: number, wait: Wait) => Promise<boolean>,
+  ): Affliction => ({
+    kind,
+    missing: relay instanceof ClusterMachine ? null : "the relay has one node",
+    strike: (random, wait) =>
+      upon(relay, kind.startsWith("node") ? ["life"] : [kind], async () => {
+        if (!(relay instanceof ClusterMachine)) return null;
+        const which = random.between(0, relay.nodes - 1);
+        return (await strike(relay, which, wait)) ? `${kind} (${which})` : null;
+      }),
+  });
+
   const device = (random: Prng): DeviceMachine => random.pick(devices);
   return [
     kill("client killed", device),
@@ -146,6 +162,32 @@ export function afflictions(cast: Cast, traffic: Traffic): Affliction[] {
       process.kill(pid, "SIGSTOP");
       await wait(100, 12_000);
       if (isAlive(pid)) process.kill(pid, "SIGCONT");
+    }),
+    part("node killed", (cluster, which, wait) => cluster.killNode(which, () => wait(0, 4_000))),
+    part("node paused", (cluster, which, wait) => cluster.pauseNode(which, () => wait(500, 9_000))),
+    part("node alone", async ({ services }, which, wait) => {
+      services.partition(which, "silent");
+      await wait(1_000, 9_000);
+      services.partition(which, "open");
+      return true;
+    }),
+    part("bus route cut", async ({ services }, which, wait) => {
+      services.partition(which, "cut");
+      await wait(200, 6_000);
+      services.partition(which, "open");
+      return true;
+    }),
+    part("bus server killed", async ({ services }, which, wait) => {
+      await services.nats[which]?.kill();
+      await wait(0, 4_000);
+      await services.nats[which]?.start();
+      return true;
+    }),
+    part("store node killed", async ({ services }, which, wait) => {
+      await services.cassandra.nodes[which]?.kill();
+      await wait(0, 4_000);
+      await services.cassandra.nodes[which]?.start();
+      return true;
     }),
     way("relay path reset", "cut", 6_000),
     way("relay path silent", "silent", 9_000),
@@ -197,7 +239,10 @@ export function afflictions(cast: Cast, traffic: Traffic): Affliction[] {
       "client disk full",
       devices.filter(({ place }) => place.disk),
     ),
-    fill("relay disk full", [relay]),
+    {
+      ...fill("relay disk full", [relay]),
+      ...(relay.place.disk ? {} : { missing: cast.noDisks ?? "the relay has no disk of its own" }),
+    },
     skew("client clock", device),
     skew("relay clock", () => relay),
     {

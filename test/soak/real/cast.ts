@@ -6,6 +6,7 @@ import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { type Scene, until } from "../../real/processes.js";
 import { Memory } from "../../sim/memory.js";
 import type { Prng } from "../../sim/virtual-time.js";
+import { ClusterMachine, type Services } from "./cluster.js";
 import { copyData, SmallDisk, whyNoDisks } from "./disks.js";
 import { DeviceMachine, type Place, RelayMachine } from "./machine.js";
 import { RelayPath } from "./relay-path.js";
@@ -57,6 +58,8 @@ export class Cast {
   readonly memory = new Memory();
   readonly talks: Talk[] = [];
   readonly relay: RelayMachine;
+  /** Of a relay of several nodes. */
+  readonly services: Services | null;
   readonly wires: ReturnType<typeof wiresFor>;
   /** Why no disk can be full; null where some can. */
   readonly noDisks: string | null;
@@ -69,14 +72,21 @@ export class Cast {
   constructor(
     scene: Scene,
     folder: string,
-    { workers, violate }: { workers: number; violate: (what: string) => void },
+    {
+      workers,
+      services,
+      violate,
+    }: { workers: number; services: Services | null; violate: (what: string) => void },
   ) {
     this.#scene = scene;
     this.#folder = folder;
     this.#violate = violate;
     this.noDisks = whyNoDisks(folder);
     this.wires = wiresFor(DEVICES);
-    this.relay = new RelayMachine("relay", this.#place("relay", true), workers);
+    this.services = services;
+    this.relay = services
+      ? new ClusterMachine("relay", this.#place("relay", false), services)
+      : new RelayMachine("relay", this.#place("relay", true), workers);
   }
 
   /** Registers and links everybody, and opens every conversation there can be. */

@@ -10,10 +10,12 @@ import type { Conversation, Message } from "../../../shared/client-api.js";
 import { type ConversationId, parseMessageId } from "../../../shared/ids.js";
 import { type KeyValue, under } from "../../../shared/key-value.js";
 import { openLevel } from "../../../shared/node/level-key-value.js";
+import type { SequencedEntry } from "../../../shared/protocol.js";
 import { Gathering } from "../../sim/gathering.js";
 import {
   holeFaults,
   logFaults,
+  placeOf,
   readFaults,
   receiptFaults,
   sentFaults,
@@ -22,8 +24,12 @@ import {
 import { epochFaults, type Logged, loggedOf } from "../../sim/relay-log.js";
 import { groupFaults, type Seen, viewFaults, wishFaults } from "../../sim/views.js";
 import type { Cast, Talk } from "./cast.js";
+import type { Services } from "./cluster.js";
 import { copyData } from "./disks.js";
 import type { DeviceMachine } from "./machine.js";
+
+/** Entries that are read at once. */
+const PAGE = 500;
 
 export type Logs = ReadonlyMap<Talk, readonly Logged[]>;
 
@@ -78,10 +84,35 @@ async function logsIn(data: string, cast: Cast): Promise<Logs> {
   }
 }
 
-export const relayLogs = (cast: Cast): Promise<Logs> => logsIn(cast.relay.data, cast);
+/** The same of a relay of several nodes, which may run. */
+async function logsOf(services: Services, cast: Cast): Promise<Logs> {
+  const store = await services.openStore();
+  try {
+    const logs = new Map<Talk, readonly Logged[]>();
+    for (const talk of cast.talks) {
+      const entries: SequencedEntry[] = [];
+      for (let more = true; more; ) {
+        const page = await store.logs.entries(talk.id, entries.length + 1, PAGE);
+        entries.push(...page);
+        more = page.length === PAGE;
+      }
+      logs.set(
+        talk,
+        entries.map((entry) => ({ ...entry, ...placeOf(talk.id, entry) })),
+      );
+    }
+    return logs;
+  } finally {
+    await store.close();
+  }
+}
+
+export const relayLogs = (cast: Cast): Promise<Logs> =>
+  cast.services ? logsOf(cast.services, cast) : logsIn(cast.relay.data, cast);
 
 /** The same of a relay that runs, from a copy: good enough to see whether it is worth stopping it. */
 export async function presentLogs(cast: Cast): Promise<Logs> {
+  if (cast.services) return relayLogs(cast);
   const copy = join(cast.relay.place.folder, "relay.copy");
   try {
     copyData(cast.relay.data, copy);

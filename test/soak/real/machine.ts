@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientEvent } from "../../../shared/client-api.js";
 import type { ConversationId, DeviceId, MessageId } from "../../../shared/ids.js";
-import { type Headless, type Relay, type Scene, SHIFTED_CLOCK } from "../../real/processes.js";
+import { type Headless, type Scene, SHIFTED_CLOCK } from "../../real/processes.js";
 import type { SmallDisk } from "./disks.js";
 import type { RelayPath } from "./relay-path.js";
 
@@ -100,7 +100,15 @@ abstract class Machine<P extends Program> {
   }
 }
 
-export class RelayMachine extends Machine<Relay> {
+/** A relay as it runs, of one process or of several. */
+export interface RelayProgram extends Program {
+  readonly port: number;
+  /** Process ids. */
+  readonly workers: readonly number[];
+  kill(signal?: NodeJS.Signals): Promise<unknown>;
+}
+
+export class RelayMachine extends Machine<RelayProgram> {
   readonly workers: number;
   port = 0;
 
@@ -116,7 +124,7 @@ export class RelayMachine extends Machine<Relay> {
     await relay?.kill("SIGTERM");
   }
 
-  protected async launch(): Promise<Relay> {
+  protected async launch(): Promise<RelayProgram> {
     const { scene } = this.place;
     const { data, port, log } = this;
     // Heartbeats so close that a silent path is noticed before it is healed.

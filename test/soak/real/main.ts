@@ -16,9 +16,10 @@ const options = new Command("test:soak --real")
   .option("--minutes <number>", "how long people talk and suffer", number(0), 20)
   .option("--seed <number>", "what happens is drawn from it; not when", number(0))
   .option("--workers <number>", "processes of the relay", number(1), 1)
+  .option("--cluster", "three relay nodes, three Cassandra nodes and three NATS servers")
   .option("--only <kinds>", "only these kinds of faults, separated by commas")
   .parse()
-  .opts<{ minutes: number; seed?: number; workers: number; only?: string }>();
+  .opts<{ minutes: number; seed?: number; workers: number; cluster?: boolean; only?: string }>();
 
 function report(seed: number, outcome: Outcome): string[] {
   const {
@@ -60,6 +61,7 @@ const outcome = await run({
   seconds: options.minutes * 60,
   everyMs: EVERY_MS,
   workers: options.workers,
+  cluster: options.cluster ?? false,
   signal: early.signal,
   ...(options.only && { only: options.only.split(",") }),
   say: (line) => console.error(line),

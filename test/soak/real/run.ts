@@ -8,6 +8,7 @@ import { Prng } from "../../sim/virtual-time.js";
 import { afflictions } from "./afflictions.js";
 import { Cast } from "./cast.js";
 import { faults, presentLogs, relayLogs, remains, unrest } from "./checker.js";
+import { Services } from "./cluster.js";
 import { Fleet } from "./fleet.js";
 import { Nemesis } from "./nemesis.js";
 import { operate } from "./operate.js";
@@ -31,6 +32,8 @@ export interface RunOptions {
   readonly everyMs: number;
   /** Processes of the relay (default: 1). */
   readonly workers?: number;
+  /** Whether it has three nodes, on Cassandra and NATS of three each. */
+  readonly cluster?: boolean;
   /** Kinds of faults; all that this machine can make where absent. */
   readonly only?: readonly string[];
   /** Ends talk and faults early; everything is healed and asked nevertheless. */
@@ -63,7 +66,16 @@ export interface Outcome {
 }
 
 export async function run(options: RunOptions): Promise<Outcome> {
-  const { seed, seconds, everyMs, only, signal, workers = 1, say = () => undefined } = options;
+  const {
+    seed,
+    seconds,
+    everyMs,
+    only,
+    signal,
+    workers = 1,
+    cluster = false,
+    say = () => undefined,
+  } = options;
   const random = new Prng(seed);
   const folder = join(tmpdir(), `dovetail-nemesis-${seed}-${process.pid}`);
   mkdirSync(folder, { recursive: true });
@@ -75,8 +87,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
     cast.talks.some((talk) => talk.id === id && talk.isGroup),
   );
   const scene = new Scene({ detached: true });
+  const services = cluster ? await Services.start() : null;
   const cast: Cast = new Cast(scene, folder, {
-    workers,
+    ...{ workers, services },
     violate: (what) => watch.violate(what),
   });
   const long = seconds >= LONG_SECONDS;
@@ -110,6 +123,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   await new Promise((done) => journal.end(done));
   if (failed) cast.keep();
   await cast.close();
+  await services?.close();
   if (!failed) rmSync(folder, { recursive: true, force: true });
   return {
     operations: traffic.operations,
