@@ -1,6 +1,9 @@
+import { backup } from "./commands/backup.js";
 import { drain } from "./commands/drain.js";
 import { WRONG_OPTION } from "./commands/exit-codes.js";
 import { invites } from "./commands/invites.js";
+import { migrate } from "./commands/migrate.js";
+import { restore } from "./commands/restore.js";
 import { start } from "./commands/start.js";
 import { status } from "./commands/status.js";
 import { users } from "./commands/users.js";
@@ -14,6 +17,12 @@ const commands: Readonly<Record<string, RelayCommand>> = {
   start: { run: start, help: "runs a relay; so does no command at all" },
   drain: { run: drain, help: "sends a running relay's clients away, a few at a time, and ends it" },
   status: { run: status, help: "says how a running relay is, and all of its nodes" },
+  backup: {
+    run: backup,
+    help: "writes the embedded store into a file, also while a relay runs on it",
+  },
+  restore: { run: restore, help: "makes a folder of data from such a file" },
+  migrate: { run: migrate, help: "moves the embedded store into Cassandra" },
   invites: { run: invites, help: "lists, makes and revokes the codes that registering needs" },
   users: { run: users, help: "lists who has an account, shows one, removes devices" },
 };

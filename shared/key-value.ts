@@ -32,6 +32,23 @@ export interface KeyValue {
   close(): Promise<void>;
 }
 
+export interface Row {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+/** A store as it was at one moment, whatever is written meanwhile. */
+export interface Snapshot {
+  /** All rows, or those after that key, in order; read as they are asked for. */
+  rows(after?: string): AsyncIterable<Row>;
+  /** The store keeps what was overwritten since until then. */
+  close(): Promise<void>;
+}
+
+export interface SnapshotKeyValue extends KeyValue {
+  snapshot(): Promise<Snapshot>;
+}
+
 /** 2^53 has 11 digits to the base 32. */
 const DIGITS = 11;
 

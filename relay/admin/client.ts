@@ -24,17 +24,9 @@ export async function askRelay<C extends AdminCall>(
   call: C,
   params: AdminParams<C>,
 ): Promise<AdminResult<C>> {
-  const path = adminSocketPath(data);
-  await checkOwner(data, path);
-  const response = await post(data, path, call, JSON.stringify(params));
+  const response = await send(data, "POST", call, JSON.stringify(params));
   const answer = parsed(await text(response));
-  if (response.statusCode !== 200) {
-    const { success, data: refused } = refusal.safeParse(answer);
-    if (success && isErrorCode(refused.code)) {
-      throw new DovetailError(refused.code, refused.message);
-    }
-    throw new DovetailError("internal", `The relay answered with status ${response.statusCode}.`);
-  }
+  if (response.statusCode !== 200) throw refused(response, answer);
   const result = adminCalls[call].result.safeParse(answer);
   if (!result.success) {
     throw new DovetailError("internal", "The relay is of another version than this command.");
@@ -42,14 +34,38 @@ export async function askRelay<C extends AdminCall>(
   return result.data as AdminResult<C>;
 }
 
-function post(data: string, path: string, call: string, body: string): Promise<IncomingMessage> {
+/**
+ * A backup of the relay that runs on that data, which ends early where something goes wrong.
+ * @throws DovetailError as {@link askRelay}.
+ */
+export async function askBackup(data: string): Promise<AsyncIterable<Uint8Array>> {
+  const response = await send(data, "GET", "backup", "");
+  if (response.statusCode !== 200) throw refused(response, parsed(await text(response)));
+  return response;
+}
+
+function refused({ statusCode }: IncomingMessage, answer: unknown): DovetailError {
+  const { success, data } = refusal.safeParse(answer);
+  return success && isErrorCode(data.code)
+    ? new DovetailError(data.code, data.message)
+    : new DovetailError("internal", `The relay answered with status ${statusCode}.`);
+}
+
+async function send(
+  data: string,
+  method: string,
+  call: string,
+  body: string,
+): Promise<IncomingMessage> {
+  const path = adminSocketPath(data);
+  await checkOwner(data, path);
   return new Promise((answered, failed) => {
     const headers = {
       "content-type": "application/json",
       "content-length": Buffer.byteLength(body),
     };
     const asking = request(
-      { socketPath: path, method: "POST", path: `/${call}`, headers, timeout: ANSWER_MS },
+      { socketPath: path, method, path: `/${call}`, headers, timeout: ANSWER_MS },
       answered,
     );
     asking.on("timeout", () => asking.destroy(new DovetailError("timeout")));

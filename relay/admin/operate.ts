@@ -3,7 +3,7 @@ import type { RelayStore } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
 import type { AdminHandlers } from "./contract.js";
 import { inviteHandlers } from "./registration.js";
-import { type AdminServer, startAdminServer } from "./server.js";
+import { type AdminServer, type BackUp, startAdminServer } from "./server.js";
 import { userHandlers } from "./users.js";
 
 interface OperatedParts {
@@ -14,6 +14,7 @@ interface OperatedParts {
   readonly store: RelayStore;
   readonly log: Log;
   readonly drain: (withinMs: number) => Promise<void>;
+  readonly backUp: BackUp;
 }
 
 /** Milliseconds for which a count of all users is good: some stores read all of them for it. */
@@ -39,7 +40,7 @@ function lately<T>(ask: () => Promise<T>, failed: (error: unknown) => T): () => 
  */
 export async function operate(
   { data, worker }: { readonly data: string; readonly worker?: { index: number } | null },
-  { name, relay, invites, store, log, drain }: OperatedParts,
+  { name, relay, invites, store, log, drain, backUp }: OperatedParts,
 ): Promise<AdminServer> {
   const nobody: AdminServer = { refuse() {}, close: async () => {} };
   if (worker && worker.index > 0) return nobody;
@@ -68,7 +69,7 @@ export async function operate(
     },
   };
   try {
-    return await startAdminServer(data, handlers, log);
+    return await startAdminServer(data, handlers, log, backUp);
   } catch (error) {
     log.warn("admin.not-reachable", { error });
     return nobody;

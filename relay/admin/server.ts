@@ -1,5 +1,6 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import Fastify from "fastify";
 import { DovetailError } from "../../shared/errors.js";
 import type { Log } from "../../shared/runtime.js";
@@ -18,6 +19,9 @@ export interface AdminServer {
 /** Milliseconds in which whoever has asked still gets an answer from a relay that stops. */
 const LAST_ANSWER_MS = 1_000;
 
+/** Begins a backup, whose bytes are read as whoever asked takes them. */
+export type BackUp = () => Promise<AsyncGenerator<Uint8Array>>;
+
 /**
  * Listens on a socket that belongs to the data folder, and never on a port.
  * @throws Node's error where it cannot listen there.
@@ -26,6 +30,7 @@ export async function startAdminServer(
   data: string,
   handlers: AdminHandlers,
   log: Log,
+  backUp?: BackUp,
 ): Promise<AdminServer> {
   const path = adminSocketPath(data);
   const app = Fastify({ logger: false, forceCloseConnections: "idle" });
@@ -38,6 +43,16 @@ export async function startAdminServer(
   });
   for (const name of Object.keys(adminCalls) as AdminCall[]) {
     app.post(`/${name}`, async ({ body }) => answer(name, handlers, body));
+  }
+  if (backUp) {
+    app.get("/backup", async (_request, reply) => {
+      const bytes = await backUp();
+      const stream = Readable.from(bytes, { objectMode: false });
+      // Also where nobody came to read any of it.
+      stream.on("close", () => void bytes.return(undefined));
+      stream.on("error", (error) => log.warn("backup.broken-off", { error }));
+      return reply.type("application/octet-stream").send(stream);
+    });
   }
   app.setErrorHandler((thrown: Error & { statusCode?: number }, _request, reply) => {
     const client = thrown.statusCode !== undefined && thrown.statusCode < 500;

@@ -4,6 +4,9 @@ import { AggregatorRegistry, type Registry } from "prom-client";
 import { openLevel } from "../../shared/node/level-key-value.js";
 import { nodeClock } from "../../shared/node/runtime.js";
 import type { Log } from "../../shared/runtime.js";
+import { Barrier } from "../backup/barrier.js";
+import { refuseMarked } from "../backup/marks.js";
+import { LocalPart, partMethods, type SnapshotPart } from "../backup/part.js";
 import { NatsBus, type NatsOptions } from "../bus/nats-bus.js";
 import type { Bus } from "../core/cluster/bus.js";
 import type { NodeId } from "../core/cluster/ring.js";
@@ -13,7 +16,7 @@ import type { CassandraOptions } from "../store/cassandra/database.js";
 import { KvRelayStore } from "../store/kv-relay-store.js";
 import { ShardedRelayStore } from "../store/sharded/sharded-store.js";
 import { aloneBus } from "../workers/alone.js";
-import { type OpenFolders, openFolders, shardsIn } from "../workers/folders.js";
+import { ONE_STORE, type OpenFolders, openFolders, shardsIn } from "../workers/folders.js";
 import { Mesh, type MeshOptions } from "../workers/mesh.js";
 import { inFolders, prepareFolders } from "../workers/prepare.js";
 
@@ -50,6 +53,8 @@ export interface Parts {
   readonly peers: Peers | null;
   /** Prometheus text of this process, or of all workers. */
   readonly metricsOfAll: () => Promise<string>;
+  /** The embedded store, of this process and the other workers, for backups; null where there is none. */
+  readonly snapshots: readonly SnapshotPart[] | null;
   close(): Promise<void>;
 }
 
@@ -63,10 +68,13 @@ export async function openParts(
   if (options.worker) return worker(options.worker, options.data, log, registry);
   if (options.cassandra) return cassandra(options, options.cassandra, log, metricsOfAll);
   if (await inFolders(options.data)) return alone(options.data, log, metricsOfAll);
-  const kv = await openLevel(options.data);
+  await refuseMarked(options.data);
+  const barrier = new Barrier();
+  const kv = barrier.guard(await openLevel(options.data));
   try {
     const store = await KvRelayStore.open(kv, `relay-${randomUUID()}`);
-    return { store, bus: null, peers: null, metricsOfAll, close: () => kv.close() };
+    const snapshots = [new LocalPart([{ name: ONE_STORE, kv }], barrier, nodeClock)];
+    return { store, bus: null, peers: null, metricsOfAll, snapshots, close: () => kv.close() };
   } catch (error) {
     await kv.close();
     throw error;
@@ -80,7 +88,10 @@ async function cassandra(
   metricsOfAll: () => Promise<string>,
 ): Promise<Parts> {
   const store = await CassandraRelayStore.open(options, `relay-${randomUUID()}`);
-  if (!nats) return { store, bus: null, peers: null, metricsOfAll, close: () => store.close() };
+  const snapshots = null;
+  if (!nats) {
+    return { store, bus: null, peers: null, metricsOfAll, snapshots, close: () => store.close() };
+  }
   try {
     const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;
     const parts = { relay: name ?? store.name, node, clock: nodeClock, log };
@@ -89,7 +100,7 @@ async function cassandra(
       await bus.close();
       await store.close();
     };
-    return { store, bus, peers: null, metricsOfAll, close };
+    return { store, bus, peers: null, metricsOfAll, snapshots, close };
   } catch (error) {
     await store.close();
     throw error;
@@ -99,13 +110,25 @@ async function cassandra(
 /** One process on data that several have shared. */
 async function alone(data: string, log: Log, metricsOfAll: () => Promise<string>): Promise<Parts> {
   const name = await prepareFolders(data, log);
-  const folders = await openFolders(shardsIn(data), { index: 0, count: 1 }, null, log);
+  const barrier = new Barrier();
+  const folders = await openFolders(shardsIn(data), { index: 0, count: 1 }, null, log, barrier);
+  const snapshots = [new LocalPart(folders.stores, barrier, nodeClock)];
   const store = Object.assign(new ShardedRelayStore(folders), { name });
   const bus = aloneBus(randomBytes(NODE_BYTES).toString("hex"));
-  return { store, bus, peers: null, metricsOfAll, close: () => folders.close() };
+  return { store, bus, peers: null, metricsOfAll, snapshots, close: () => folders.close() };
 }
 
 const METRICS = "metrics";
+const SNAPSHOT = "snapshot-";
+
+/** The stores of another worker. */
+const partOf = (mesh: Mesh, seat: number): SnapshotPart =>
+  Object.fromEntries(
+    partMethods.map((name) => [
+      name,
+      (...args: readonly unknown[]) => mesh.ask(seat, `${SNAPSHOT}${name}`, args),
+    ]),
+  ) as unknown as SnapshotPart;
 
 async function worker(
   { name, ...options }: Worker,
@@ -114,15 +137,23 @@ async function worker(
   registry: Registry,
 ): Promise<Parts> {
   const mesh = await Mesh.open(options, { clock: nodeClock, log });
+  const barrier = new Barrier();
   let folders: OpenFolders;
   try {
-    folders = await openFolders(shardsIn(data), options, mesh, log);
+    folders = await openFolders(shardsIn(data), options, mesh, log, barrier);
   } catch (error) {
     await mesh.close();
     throw error;
   }
   const own = () => registry.getMetricsAsJSON();
-  const takers = new Map<string, Taker>([[METRICS, own]]);
+  const part: SnapshotPart = new LocalPart(folders.stores, barrier, nodeClock);
+  const takers = new Map<string, Taker>([
+    [METRICS, own],
+    ...partMethods.map((name): [string, Taker] => [
+      `${SNAPSHOT}${name}`,
+      (args) => (part[name] as (...args: readonly unknown[]) => Promise<unknown>)(...args),
+    ]),
+  ]);
   mesh.answers((subject, args) => takers.get(subject)?.(args) ?? folders.answer(subject, args));
   const others = Array.from({ length: options.count }, (_, index) => index).filter(
     (index) => index !== options.index,
@@ -138,6 +169,7 @@ async function worker(
     store: Object.assign(new ShardedRelayStore(folders), { name }),
     bus: mesh,
     peers,
+    snapshots: [part, ...others.map((index) => partOf(mesh, index))],
     async metricsOfAll() {
       // One that gives no answer is missing in the sums, and in dovetail_workers.
       const all = [await own(), ...(await peers.askAll(METRICS, []))];

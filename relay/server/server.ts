@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../shared/node/runtime.js";
 import type { IceServer } from "../../shared/protocol.js";
 import { operate } from "../admin/operate.js";
+import { backUps } from "../backup/running.js";
 import type { NatsOptions } from "../bus/nats-bus.js";
 import type { Retention } from "../core/config.js";
 import { Relay } from "../core/relay.js";
@@ -65,7 +66,8 @@ export async function startRelayServer(
   const { tls } = options;
   const pair = tls ? readTls(tls) : null;
   const { metrics, registry } = prometheusMetrics();
-  const { store, bus, peers, metricsOfAll, close } = await openParts(options, log, registry);
+  const parts = await openParts(options, log, registry);
+  const { store, bus, peers, metricsOfAll, snapshots, close } = parts;
   try {
     const name = options.name ?? store.name;
     const ports = { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto };
@@ -100,6 +102,7 @@ export async function startRelayServer(
     peers?.take("drain", async ([withinMs]) => drain(Number(withinMs)));
     const admin = await operate(options, {
       ...{ name, relay, store, log, invites: options.invites },
+      backUp: backUps(store.name, snapshots, nodeClock),
       // Of a relay of several workers all are drained.
       async drain(withinMs) {
         drain(withinMs);

@@ -2,9 +2,11 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DovetailError } from "../../shared/errors.js";
-import type { KeyValue } from "../../shared/key-value.js";
+import type { SnapshotKeyValue } from "../../shared/key-value.js";
 import { openLevel } from "../../shared/node/level-key-value.js";
 import type { Log } from "../../shared/runtime.js";
+import type { Barrier } from "../backup/barrier.js";
+import type { NamedStore } from "../backup/part.js";
 import {
   type DirectoryFolder,
   directoryMethods,
@@ -24,13 +26,19 @@ import { foldersOf, type Seat, seatOf } from "./seats.js";
 const DIRECTORY_SEAT = 0;
 
 export const shardsIn = (data: string): string => join(data, "shards");
+/** In backups: the store of data that are in one place. */
+export const ONE_STORE = "data";
+export const folderName = (folder: number): string => folder.toString().padStart(2, "0");
 export const folderPath = (shards: string, folder: number): string =>
-  join(shards, folder.toString().padStart(2, "0"));
-export const directoryPath = (shards: string): string => join(shards, "directory");
+  join(shards, folderName(folder));
+export const DIRECTORY = "directory";
+export const directoryPath = (shards: string): string => join(shards, DIRECTORY);
 
 export interface OpenFolders extends Folders {
   /** Answers what other workers ask of the folders here. */
   readonly answer: Answerer;
+  /** Those that this process has open. */
+  readonly stores: readonly NamedStore[];
   close(): Promise<void>;
 }
 
@@ -40,14 +48,15 @@ export async function openFolders(
   seat: Seat,
   mesh: Mesh | null,
   log: Log,
+  barrier: Barrier,
 ): Promise<OpenFolders> {
-  const open: KeyValue[] = [];
+  const stores: NamedStore[] = [];
   const close = async () => {
-    await Promise.all(open.map((kv) => kv.close()));
+    await Promise.all(stores.map(({ kv }) => kv.close()));
   };
-  const openAt = async (path: string): Promise<KeyValue> => {
-    const kv = await openPatiently(path);
-    open.push(kv);
+  const openAt = async (name: string): Promise<SnapshotKeyValue> => {
+    const kv = barrier.guard(await openPatiently(join(shards, name)));
+    stores.push({ name, kv });
     return kv;
   };
   try {
@@ -65,14 +74,13 @@ export async function openFolders(
     };
     const local = await Promise.all(
       own.map(async (i) => {
-        const kv = await openAt(folderPath(shards, i));
+        const kv = await openAt(folderName(i));
         const folder = await openFolder(kv, (notes) => tell(all, seat, mesh, notes));
         folders[i] = folder;
         return folder;
       }),
     );
-    if (seat.index === DIRECTORY_SEAT)
-      directory = openDirectory(await openAt(directoryPath(shards)));
+    if (seat.index === DIRECTORY_SEAT) directory = openDirectory(await openAt(DIRECTORY));
     // Of an earlier process. Until then nobody is given what they are about.
     for (const { logs } of local) {
       void logs.tellAllLeft().catch((error) => log.warn("notes.left", { error }));
@@ -81,6 +89,7 @@ export async function openFolders(
       ...all,
       directory,
       answer: (subject, args) => answerHere(all, seat, subject, args),
+      stores,
       close,
     };
   } catch (error) {
@@ -117,7 +126,7 @@ async function noteHere(folders: Folders, some: readonly FolderNotes[]): Promise
 }
 
 /** A worker that is ending may still have it. */
-export async function openPatiently(path: string): Promise<KeyValue> {
+export async function openPatiently(path: string): Promise<SnapshotKeyValue> {
   const until = performance.now() + LOCK_MS;
   for (;;) {
     try {

@@ -1,9 +1,10 @@
 /** The embedded store's folders: made, or filled from a store in one place, before workers open them. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
+import { refuseMarked, syncFolder } from "../backup/marks.js";
 import { KvRelayStore, SCHEMA_VERSION } from "../store/kv-relay-store.js";
 import { keys, rows } from "../store/rows.js";
 import { carryOver, type Target } from "../store/sharded/carry-over.js";
@@ -33,6 +34,7 @@ export async function inFolders(data: string): Promise<boolean> {
  * @throws DovetailError as `openLevel` and `carryOver`; `profile_newer`.
  */
 export async function prepareFolders(data: string, log: Log): Promise<string> {
+  await refuseMarked(data);
   await mkdir(data, { recursive: true });
   const shards = shardsIn(data);
   if (!(await inFolders(data))) {
@@ -90,15 +92,4 @@ async function putAside(data: string): Promise<void> {
   files.sort((a, b) => Number(a === "CURRENT") - Number(b === "CURRENT"));
   for (const name of files) await rename(join(data, name), join(asideIn(data), name));
   await syncFolder(data);
-}
-
-/** So that a renaming outlives a loss of power; Windows has no such thing for folders. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

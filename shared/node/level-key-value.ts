@@ -2,7 +2,7 @@ import { open, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
 import { DovetailError } from "../errors.js";
-import type { KeyValue, Range, Write } from "../key-value.js";
+import type { Range, Row, Snapshot, SnapshotKeyValue, Write } from "../key-value.js";
 
 /** Room that LevelDB may need at once when it opens: it writes the old log (4 MiB) as a table. */
 const PROBE_BYTES = 8 * 1024 * 1024;
@@ -59,7 +59,7 @@ async function openDatabase(folder: string): Promise<Database> {
  * which makes it skip them when it next reads its log (google/leveldb#1180). So after a failure
  * nothing is written until the database was opened anew, which replaces the log.
  */
-class LevelKeyValue implements KeyValue {
+class LevelKeyValue implements SnapshotKeyValue {
   readonly #folder: string;
   #database: Database;
   /** Keys of batches that failed since the database was opened; it is suspect while there are any. */
@@ -101,6 +101,28 @@ class LevelKeyValue implements KeyValue {
       for (const { key } of writes) this.#failedKeys.add(key);
       throw error;
     }
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const folder = this.#folder;
+    const database = await this.#run(async (current) => current);
+    const snapshot = database.snapshot();
+    return {
+      async *rows(after = ""): AsyncIterable<Row> {
+        try {
+          for await (const [key, value] of database.iterator({ gt: after, snapshot })) {
+            yield { key, value: plain(value) };
+          }
+        } catch (error) {
+          // Also after a failed write, which opens the database anew.
+          const isClosed = database.status !== "open";
+          throw isClosed
+            ? new DovetailError("closed", `${folder} was closed while it was read.`)
+            : translate(error, folder);
+        }
+      },
+      close: () => snapshot.close(),
+    };
   }
 
   async close(): Promise<void> {
@@ -183,7 +205,7 @@ async function probe(folder: string): Promise<void> {
  * A LevelDB in a folder of its own, which is made where it is missing.
  * @throws DovetailError `profile_in_use`, `profile_corrupt`, `disk_full` or `storage_failed`.
  */
-export async function openLevel(folder: string): Promise<KeyValue> {
+export async function openLevel(folder: string): Promise<SnapshotKeyValue> {
   try {
     return new LevelKeyValue(folder, await openDatabase(folder));
   } catch (error) {

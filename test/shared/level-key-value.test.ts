@@ -71,3 +71,35 @@ it("a table that ends too early is told as damage", async () => {
   });
   await expect(opened).rejects.toMatchObject({ code: "profile_corrupt" });
 });
+
+async function allOf<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const row of rows) all.push(row);
+  return all;
+}
+
+it("a snapshot is the store of one moment, also for whoever reads it after that", async () => {
+  folder = await mkdtemp(join(tmpdir(), "dovetail-level-"));
+  const store = await openLevel(folder);
+  await store.batch([put("a", 1), put("b", 1), put("c", 1)]);
+  const snapshot = await store.snapshot();
+  await store.batch([put("a", 2), { type: "del", key: "b" }, put("d", 2)]);
+
+  const all = await allOf(snapshot.rows());
+  expect(all).toEqual(["a", "b", "c"].map((key) => ({ key, value: value(1) })));
+  const rest = await allOf(snapshot.rows("a"));
+  expect(rest.map(({ key }) => key)).toEqual(["b", "c"]);
+  await snapshot.close();
+  await store.close();
+});
+
+it("a snapshot whose database is closed under the reader is not taken for a short one", async () => {
+  folder = await mkdtemp(join(tmpdir(), "dovetail-level-"));
+  const store = await openLevel(folder);
+  await store.batch([put("a", 1), put("b", 1)]);
+  const snapshot = await store.snapshot();
+  const rows = snapshot.rows()[Symbol.asyncIterator]();
+  await rows.next();
+  await store.close();
+  await expect(rows.next()).rejects.toMatchObject({ code: "closed" });
+});

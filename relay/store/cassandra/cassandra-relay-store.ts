@@ -1,7 +1,9 @@
+import { DovetailError } from "../../../shared/errors.js";
 import type { RelayStore } from "../../core/ports.js";
 import { Serial } from "../serial.js";
 import { type CassandraOptions, Database } from "./database.js";
 import { CassandraDirectory } from "./directory.js";
+import { isBeingFilled } from "./filling-state.js";
 import { CassandraInviteStore } from "./invites.js";
 import { CassandraLogStore } from "./logs.js";
 import { Segments } from "./segments.js";
@@ -24,6 +26,11 @@ export class CassandraRelayStore implements RelayStore {
     this.#database = database;
   }
 
+  /** The tables of a keyspace that is being filled. */
+  static over(database: Database, name: string): CassandraRelayStore {
+    return new CassandraRelayStore(database, name);
+  }
+
   /**
    * `newName` is kept where the store has no name yet.
    * @throws DovetailError `storage_failed` or `profile_newer`.
@@ -31,6 +38,12 @@ export class CassandraRelayStore implements RelayStore {
   static async open(options: CassandraOptions, newName: string): Promise<CassandraRelayStore> {
     const database = await Database.open(options);
     try {
+      if (await isBeingFilled(database)) {
+        throw new DovetailError(
+          "not_allowed",
+          `The keyspace ${options.keyspace} is being filled by migrate, which has not come to its end.`,
+        );
+      }
       return new CassandraRelayStore(database, await database.keepSetting("name", newName));
     } catch (error) {
       await database.close();

@@ -29,6 +29,8 @@ export type Outcome =
 const { consistencies } = cassandra.types;
 const READ_MS = 12_000;
 const CONNECT_MS = 5_000;
+/** Statements under way at once where much is written. */
+const LOAD_CONCURRENCY = 64;
 /** Of one query; pages are smaller. */
 const MAX_PAGE_ROWS = 1_000;
 
@@ -127,16 +129,18 @@ export class Database {
 
   async all(query: string, params: readonly Value[], serial = false): Promise<readonly Row[]> {
     const rows: Row[] = [];
-    await failing(async () => {
-      let pageState: string | undefined;
-      do {
-        const paged = pageState ? { ...options(serial), pageState } : options(serial);
-        const page = await this.#client.execute(query, encoded(params), paged);
-        rows.push(...page.rows);
-        pageState = page.pageState ?? undefined;
-      } while (pageState);
-    });
+    for await (const page of this.#pages(query, params, serial)) rows.push(...page);
     return rows;
+  }
+
+  async *#pages(query: string, params: readonly Value[], serial: boolean) {
+    let pageState: string | undefined;
+    do {
+      const paged = pageState ? { ...options(serial), pageState } : options(serial);
+      const page = await failing(() => this.#client.execute(query, encoded(params), paged));
+      yield page.rows;
+      pageState = page.pageState ?? undefined;
+    } while (pageState);
   }
 
   async one(query: string, params: readonly Value[], serial = false): Promise<Row | null> {
@@ -152,6 +156,37 @@ export class Database {
         ),
       ),
     );
+  }
+
+  /**
+   * Writes that are older than all that relays write. Timestamps are microseconds since 1970: of two
+   * writes of one cell, the one with the higher is kept, and those of conditions are of the present.
+   */
+  async load(statements: readonly Statement[], timestamp: number): Promise<void> {
+    const waiting = statements.values();
+    const one = async (): Promise<void> => {
+      for (const { query, params } of waiting) {
+        await this.#client.execute(query, encoded(params), { ...options(false), timestamp });
+      }
+    };
+    await failing(() => Promise.all(Array.from({ length: LOAD_CONCURRENCY }, one)));
+  }
+
+  /** How many rows a query has, without holding them. */
+  async count(query: string): Promise<number> {
+    let rows = 0;
+    for await (const page of this.#pages(query, [], false)) rows += page.length;
+    return rows;
+  }
+
+  /** Conditional as `keepSetting`, whatever was there. */
+  async changeSetting(key: string, value: string): Promise<void> {
+    await this.keepSetting(key, value);
+    const query = "UPDATE meta SET value = ? WHERE key = ? IF EXISTS";
+    const outcome = await this.cas([{ query, params: [value, key] }]);
+    if (outcome === "unknown" && (await this.setting(key)) !== value) {
+      throw new DovetailError("storage_failed", "Cassandra did not say whether it has written.");
+    }
   }
 
   /** All of one partition, together or not at all; at least one has a condition. */

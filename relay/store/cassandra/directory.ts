@@ -9,7 +9,7 @@ import type { Database, Statement } from "./database.js";
 import { CassandraRegistrationCodes } from "./registration-codes.js";
 
 /** Of a handle, by which those that are searched are put into partitions. */
-const START_LETTERS = 2;
+export const START_LETTERS = 2;
 const LETTERS = [..."0123456789_abcdefghijklmnopqrstuvwxyz"];
 
 export class CassandraDirectory implements Directory {

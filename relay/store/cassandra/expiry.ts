@@ -28,24 +28,7 @@ export class Expiries {
 
   /** Before the entries are in the log: one that is not, or is another, is passed over later. */
   async plan(id: ConversationId, entries: readonly SequencedEntry[]): Promise<void> {
-    const statements = entries.flatMap((entry): Statement[] => {
-      const due = endOf(entry);
-      if (due === null) return [];
-      const left = Math.max(0, Math.ceil((due - Date.now()) / 1_000));
-      const kept = Math.min(left + EXPIRY_KEPT_S, MAX_TTL_S);
-      return [
-        {
-          query: "INSERT INTO expiry_hour (partition, hour) VALUES (0, ?) USING TTL ?",
-          params: [hourOf(due), kept],
-        },
-        {
-          query:
-            "INSERT INTO expiry (hour, due, conversation, seq) VALUES (?, ?, ?, ?) USING TTL ?",
-          params: [hourOf(due), due, id, entry.seq, kept],
-        },
-      ];
-    });
-    await this.#database.write(statements);
+    await this.#database.write(plans(id, entries));
   }
 
   /** `erase` says of how many of these there was something to delete. At most `limit` of them. */
@@ -76,3 +59,22 @@ export class Expiries {
     return erased;
   }
 }
+
+/** Rows that say when the entries end. */
+export const plans = (id: ConversationId, entries: readonly SequencedEntry[]): Statement[] =>
+  entries.flatMap((entry): Statement[] => {
+    const due = endOf(entry);
+    if (due === null) return [];
+    const left = Math.max(0, Math.ceil((due - Date.now()) / 1_000));
+    const kept = Math.min(left + EXPIRY_KEPT_S, MAX_TTL_S);
+    return [
+      {
+        query: "INSERT INTO expiry_hour (partition, hour) VALUES (0, ?) USING TTL ?",
+        params: [hourOf(due), kept],
+      },
+      {
+        query: "INSERT INTO expiry (hour, due, conversation, seq) VALUES (?, ?, ?, ?) USING TTL ?",
+        params: [hourOf(due), due, id, entry.seq, kept],
+      },
+    ];
+  });

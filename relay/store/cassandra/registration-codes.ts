@@ -5,7 +5,7 @@ import { MAX_TRIES } from "./bounds.js";
 import type { Database, Row } from "./database.js";
 
 /** All codes are in one partition: there are as many as an operator has typed. */
-const PARTITION = 0;
+export const CODES_PARTITION = 0;
 
 export class CassandraRegistrationCodes implements RegistrationCodes {
   readonly #database: Database;
@@ -16,25 +16,25 @@ export class CassandraRegistrationCodes implements RegistrationCodes {
 
   async needed(): Promise<boolean> {
     const query = "SELECT needed FROM registration_code WHERE partition = ? LIMIT 1";
-    const row = await this.#database.one(query, [PARTITION]);
+    const row = await this.#database.one(query, [CODES_PARTITION]);
     return row?.needed === true;
   }
 
   async setNeeded(needed: boolean): Promise<void> {
     const query = "INSERT INTO registration_code (partition, needed) VALUES (?, ?)";
-    await this.#database.write([{ query, params: [PARTITION, needed] }]);
+    await this.#database.write([{ query, params: [CODES_PARTITION, needed] }]);
   }
 
   async find(code: string): Promise<RegistrationCode | null> {
     const query = "SELECT code, value FROM registration_code WHERE partition = ? AND code = ?";
-    const row = await this.#database.one(query, [PARTITION, code], true);
+    const row = await this.#database.one(query, [CODES_PARTITION, code], true);
     return row && codeOf(row);
   }
 
   async after(code: string | null, limit: number): Promise<readonly RegistrationCode[]> {
     const query =
       "SELECT code, value FROM registration_code WHERE partition = ? AND code > ? LIMIT ?";
-    const found = await this.#database.all(query, [PARTITION, code ?? "", limit], true);
+    const found = await this.#database.all(query, [CODES_PARTITION, code ?? "", limit], true);
     return found.map(codeOf);
   }
 
@@ -43,7 +43,9 @@ export class CassandraRegistrationCodes implements RegistrationCodes {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const query =
         "INSERT INTO registration_code (partition, code, value) VALUES (?, ?, ?) IF NOT EXISTS";
-      const outcome = await this.#database.cas([{ query, params: [PARTITION, code.code, value] }]);
+      const outcome = await this.#database.cas([
+        { query, params: [CODES_PARTITION, code.code, value] },
+      ]);
       if (outcome !== "unknown") return outcome.applied;
     }
     throw tooMany();
@@ -56,7 +58,7 @@ export class CassandraRegistrationCodes implements RegistrationCodes {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const query =
         "UPDATE registration_code SET value = ? WHERE partition = ? AND code = ? IF EXISTS";
-      const outcome = await this.#database.cas([{ query, params: [value, PARTITION, code] }]);
+      const outcome = await this.#database.cas([{ query, params: [value, CODES_PARTITION, code] }]);
       if (outcome !== "unknown") return true;
     }
     throw tooMany();

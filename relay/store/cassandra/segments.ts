@@ -190,7 +190,7 @@ export class Segments {
   }
 }
 
-const insert = (
+export const insert = (
   id: ConversationId,
   base: number,
   seq: number,
