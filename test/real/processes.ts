@@ -16,7 +16,7 @@ import type {
 } from "../../shared/client-api.js";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const DIST = join(ROOT, "dist");
+export const DIST = join(ROOT, "dist");
 /** For `node --import`. */
 export const SHIFTED_CLOCK = join(ROOT, "test/real/shifted-clock.mjs");
 /** Long enough for a loaded machine; nothing here measures time. */
