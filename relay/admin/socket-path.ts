@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 const NAME = "admin.sock";
 
 /** Bytes of a socket's path: macOS has room for 104 and Linux for 108, each with a zero at the end. */
-const MAX_PATH_BYTES = 103;
+export const MAX_PATH_BYTES = 103;
 
 /**
  * Where a relay on that folder is told what to do: in the folder itself, or where the path would be too

@@ -1,9 +1,10 @@
 import cluster, { type Worker } from "node:cluster";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Log } from "../../shared/runtime.js";
+import { MAX_PATH_BYTES } from "../admin/socket-path.js";
 import { MAX_RESTART_MS, RESTART_MS, SETTLED_MS } from "./bounds.js";
 import { SECRET_BYTES } from "./link.js";
 import { encodeSettings, fromWorker, type ToWorker, WORKER_VARIABLE } from "./messages.js";
@@ -66,8 +67,7 @@ export class Primary {
     log: Log,
   ): Promise<{ primary: Primary; listening: Listening }> {
     const name = await prepareFolders(options.data, log);
-    // In the temporary folder, because the path of a socket has a hundred bytes.
-    const sockets = await mkdtemp(join(tmpdir(), "dovetail-"));
+    const sockets = await makeSocketFolder(options.data);
     const primary = new Primary(options.workers, log, options.name ?? name, sockets);
     try {
       return { primary, listening: await primary.#begin() };
@@ -183,6 +183,21 @@ export class Primary {
       }, waitMs);
     });
   }
+}
+
+const SOCKETS = "sockets-";
+
+/** In the data folder, which is this relay's alone; elsewhere where the paths would be too long. */
+async function makeSocketFolder(data: string): Promise<string> {
+  const prefix = resolve(data, SOCKETS);
+  if (Buffer.byteLength(`${prefix}XXXXXX/00.sock`) > MAX_PATH_BYTES) {
+    return mkdtemp(join(tmpdir(), "dovetail-"));
+  }
+  // Of relays that were killed: one that runs would have the directory open.
+  for (const name of await readdir(data)) {
+    if (name.startsWith(SOCKETS)) await rm(join(data, name), { recursive: true, force: true });
+  }
+  return mkdtemp(prefix);
 }
 
 function tell(worker: Worker, message: ToWorker): void {
