@@ -275,6 +275,17 @@ describe("snapshots of several processes", () => {
 
   it("are of one moment: no write is between them, and those that waited are done", async () => {
     const [one, two] = [await part("one"), await part("two")];
+    // A process far away, in whose time the other could write a lot.
+    const late = {
+      hold: () => two.part.hold(),
+      async take() {
+        for (let i = 0; i < 300; i += 1) await two.kv.get("n");
+        return two.part.take();
+      },
+      release: () => two.part.release(),
+      page: (name: string, after: string) => two.part.page(name, after),
+      drop: () => two.part.drop(),
+    };
     let value = 0;
     let ended = false;
     const writes = (async () => {
@@ -286,7 +297,7 @@ describe("snapshots of several processes", () => {
     for (let round = 0; round < 10; round += 1) {
       await vi.waitUntil(() => value > round * 5, { interval: 1 });
       const values: number[] = [];
-      const snapshots = await snapshotsOf([one.part, two.part]);
+      const snapshots = await snapshotsOf([one.part, late]);
       for (const snapshot of snapshots) {
         for await (const row of snapshot.rows()) values.push(row.value[0] as number);
       }
