@@ -44,7 +44,8 @@ async function withRelay<T>(
   const start = (port: string) =>
     startProgram("relay", [
       ...["--port", port, "--data", join(folder, "relay")],
-      ...["--max-connections", String(MOST_CONNECTIONS), ...NO_LIMITS, ...args],
+      ...["--max-connections", String(MOST_CONNECTIONS)],
+      ...["--address-connections", String(MOST_CONNECTIONS), ...NO_LIMITS, ...args],
     ]);
   let program = start("0");
   try {

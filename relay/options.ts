@@ -282,6 +282,12 @@ const definitions = {
     schema: whole(1, 1_000_000),
     default: 60,
   },
+  "address-connections": {
+    flag: "--address-connections <number>",
+    help: "connections at once of one address; further ones get HTTP 429",
+    schema: whole(1, 1_000_000),
+    default: 1_000,
+  },
   "trust-proxy": {
     flag: "--trust-proxy",
     help: "take the client's address from the last X-Forwarded-For of a proxy in front",
@@ -407,6 +413,7 @@ export function readOptions(
     deviceRate: value["device-rate"],
     addressRate: value["address-rate"],
     connectionRate: value["connection-rate"],
+    addressConnections: value["address-connections"],
     registrationRate: value["registration-rate"],
     trustProxy: value["trust-proxy"],
   };

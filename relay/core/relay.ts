@@ -159,6 +159,11 @@ export class Relay {
     return this.#draining === null && !this.#stopping;
   }
 
+  /** How many nodes there are, as far as this one knows. */
+  get size(): number {
+    return this.#nodes?.all.size ?? 1;
+  }
+
   /** All nodes of the relay, as this one knows them. */
   get nodes(): readonly NodeStatus[] {
     return this.#status.status();

@@ -16,5 +16,8 @@ export const CLOSE_GRACE_MS = 3_000;
 /** A bucket holds this many seconds' worth of tokens: short bursts are normal use. */
 export const BURST_SECONDS = 4;
 
+/** Milliseconds after which an address that has as many connections as it may may ask again. */
+export const FULL_RETRY_MS = 5_000;
+
 /** Seconds after which whoever would connect while the relay drains may ask again. */
 export const DRAINING_RETRY_S = 5;

@@ -78,6 +78,7 @@ export class Gateway {
 
   #accept(ws: WebSocket, address: string): void {
     const wire = new WebSocketWire(ws);
+    this.#limits.opened(address);
     const session = this.#relay.connect(wire, {
       registration: () => this.#limits.registration(address),
       request: (device) => this.#limits.request(device),
@@ -89,7 +90,10 @@ export class Gateway {
       if (isBinary) session.receive(data as Buffer);
       else session.receiveForeign();
     });
-    ws.on("close", () => session.closed());
+    ws.on("close", () => {
+      this.#limits.closed(address);
+      session.closed();
+    });
     ws.on("error", (error) => this.#log.debug("connection.failed", { error }));
   }
 

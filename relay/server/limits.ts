@@ -2,7 +2,7 @@ import { isIPv6 } from "node:net";
 import { TokenBucket } from "limiter";
 import type { DeviceId } from "../../shared/ids.js";
 import { Lru } from "../core/lru.js";
-import { BURST_SECONDS, MAX_BUCKETS } from "./bounds.js";
+import { BURST_SECONDS, FULL_RETRY_MS, MAX_BUCKETS } from "./bounds.js";
 
 export interface Rates {
   /** Requests a second of one device. */
@@ -13,6 +13,8 @@ export interface Rates {
   readonly connectionRate: number;
   /** Registrations a minute of one address. */
   readonly registrationRate: number;
+  /** Open connections of one address. */
+  readonly addressConnections: number;
 }
 
 /** One token bucket for each of many keys. */
@@ -28,8 +30,9 @@ class Buckets {
     this.#size = size;
   }
 
-  /** Takes a token: 0, or the milliseconds until there is one. */
-  take(key: string): number {
+  /** Takes so many tokens: 0, or the milliseconds until there are. */
+  take(key: string, wanted = 1): number {
+    const tokens = Math.min(wanted, this.#size);
     let bucket = this.#buckets.get(key);
     if (!bucket) {
       bucket = new TokenBucket({
@@ -41,22 +44,33 @@ class Buckets {
       bucket.content = this.#size;
       this.#buckets.set(key, bucket);
     }
-    return bucket.tryRemoveTokens(1) ? 0 : Math.max(1, Math.ceil(bucket.getWaitTime(1)));
+    return bucket.tryRemoveTokens(tokens) ? 0 : Math.max(1, Math.ceil(bucket.getWaitTime(tokens)));
   }
 }
 
+/**
+ * What one address and one device may do. An address comes to all nodes of a relay alike, so each of n
+ * takes n tokens where one node would take one: together they allow what was said, as long as they
+ * agree on how many they are. A device has one connection, and with it one node.
+ */
 export class Limits {
   readonly #devices: Buckets;
   readonly #frames: Buckets;
   readonly #connections: Buckets;
   readonly #registrations: Buckets;
+  readonly #addressConnections: number;
+  readonly #open = new Map<string, number>();
+  readonly #nodes: () => number;
 
-  constructor(rates: Rates) {
+  /** `nodes`: how many there are at the moment. */
+  constructor(rates: Rates, nodes: () => number = () => 1) {
     const perSecond = (rate: number) => new Buckets(rate, 1_000, rate * BURST_SECONDS);
     this.#devices = perSecond(rates.deviceRate);
     this.#frames = perSecond(rates.addressRate);
     this.#connections = perSecond(rates.connectionRate);
     this.#registrations = new Buckets(rates.registrationRate, 60_000, rates.registrationRate);
+    this.#addressConnections = rates.addressConnections;
+    this.#nodes = nodes;
   }
 
   request(device: DeviceId): number {
@@ -64,15 +78,32 @@ export class Limits {
   }
 
   frame(address: string): number {
-    return this.#frames.take(keyOf(address));
+    return this.#frames.take(keyOf(address), this.#nodes());
   }
 
+  /** Whether the address may have one more: 0, or the milliseconds after which to ask again. */
   connection(address: string): number {
-    return this.#connections.take(keyOf(address));
+    const key = keyOf(address);
+    const most = Math.ceil(this.#addressConnections / this.#nodes());
+    if ((this.#open.get(key) ?? 0) >= most) return FULL_RETRY_MS;
+    return this.#connections.take(key, this.#nodes());
+  }
+
+  /** One that was allowed is open. */
+  opened(address: string): void {
+    const key = keyOf(address);
+    this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
+  }
+
+  closed(address: string): void {
+    const key = keyOf(address);
+    const left = (this.#open.get(key) ?? 0) - 1;
+    if (left > 0) this.#open.set(key, left);
+    else this.#open.delete(key);
   }
 
   registration(address: string): number {
-    return this.#registrations.take(keyOf(address));
+    return this.#registrations.take(keyOf(address), this.#nodes());
   }
 }
 

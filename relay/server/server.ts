@@ -85,7 +85,12 @@ export async function startRelayServer(
         retention: options.retention,
       },
     );
-    const gateway = new Gateway(relay, new Limits(options), { metrics, log }, options);
+    const gateway = new Gateway(
+      relay,
+      new Limits(options, () => relay.size),
+      { metrics, log },
+      options,
+    );
     const app = httpServer(() => relay.ready, metricsOfAll, pair);
     app.server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
     // Before it takes clients, so that it does not first believe that all of them are its own.

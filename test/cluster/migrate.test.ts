@@ -57,7 +57,12 @@ async function start(on: CassandraOptions | null): Promise<RelayServer> {
     {
       ...{ data, cassandra: on, host: "127.0.0.1", port: 0, heartbeatMs: 15_000, iceServers: [] },
       ...{ invites: new Map(), maxConnections: 100, deviceRate: 100_000, addressRate: 100_000 },
-      ...{ connectionRate: 10_000, registrationRate: 10_000, trustProxy: false },
+      ...{
+        connectionRate: 10_000,
+        registrationRate: 10_000,
+        addressConnections: 1_000,
+        trustProxy: false,
+      },
     },
     pino({ level: "silent" }),
   );

@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { askRelay } from "../../relay/admin/client.js";
 import {
@@ -26,6 +26,7 @@ const defaults = {
   addressRate: 10_000,
   connectionRate: 10_000,
   registrationRate: 10_000,
+  addressConnections: 1_000,
   trustProxy: false,
 };
 
@@ -102,6 +103,19 @@ describe("a relay on a port", () => {
     ]) {
       expect(metrics).toContain(line);
     }
+  });
+
+  it("takes no more connections of one address than it may have, until one ends", async () => {
+    const { url } = await start({ addressConnections: 1 });
+    const opened = async () => {
+      const socket = new WebSocket(url);
+      await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
+      return socket;
+    };
+    const first = await opened();
+    expect(await refusal(url)).toEqual({ status: 429, retryAfter: "5" });
+    first.terminate();
+    (await vi.waitFor(opened)).terminate();
   });
 
   it("hands out the ICE servers it was given", async () => {

@@ -58,6 +58,7 @@ const begin = (started: ReadonlyMap<string, number | null> = new Map()) =>
       addressRate: 10_000,
       connectionRate: 10_000,
       registrationRate: 10_000,
+      addressConnections: 1_000,
       trustProxy: false,
     },
     pino({ level: "silent" }),

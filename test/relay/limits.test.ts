@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import { Limits } from "../../relay/server/limits.js";
+
+const rates = {
+  deviceRate: 100,
+  addressRate: 100,
+  connectionRate: 6,
+  registrationRate: 12,
+  addressConnections: 9,
+};
+const address = "192.0.2.1";
+
+/** How often it is allowed at once. */
+const times = (allowed: () => number): number => {
+  let count = 0;
+  while (allowed() === 0) count++;
+  return count;
+};
+
+it("allows an address at all nodes together what one node would", () => {
+  let nodes = 1;
+  const alone = new Limits(rates, () => nodes);
+  expect(times(() => alone.registration(address))).toBe(12);
+  expect(times(() => alone.connection(address))).toBe(24);
+  nodes = 3;
+  const oneOfThree = new Limits(rates, () => nodes);
+  expect(times(() => oneOfThree.registration(address))).toBe(4);
+  expect(times(() => oneOfThree.connection(address))).toBe(8);
+});
+
+it("allows something also where there are more nodes than tokens", () => {
+  const limits = new Limits(rates, () => 500);
+  expect(times(() => limits.registration(address))).toBe(1);
+});
+
+it("allows an address so many connections at once, and others of their own", () => {
+  const limits = new Limits({ ...rates, connectionRate: 1_000 }, () => 3);
+  for (let i = 0; i < 3; i++) {
+    expect(limits.connection(address)).toBe(0);
+    limits.opened(address);
+  }
+  expect(limits.connection(address)).toBeGreaterThan(0);
+  expect(limits.connection("192.0.2.2")).toBe(0);
+  // Whoever has one IPv6 address has its neighbours.
+  expect(limits.connection("::ffff:192.0.2.1")).toBeGreaterThan(0);
+  limits.closed(address);
+  expect(limits.connection(address)).toBe(0);
+});
