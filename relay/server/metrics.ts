@@ -77,11 +77,13 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     name: "dovetail_nodes",
     help: "Nodes of the relay that are there, this one among them.",
     registers,
+    aggregator: "max",
   });
   const fanOutLag = new Gauge({
     name: "dovetail_fan_out_lag_seconds",
     help: "How far pushes lag behind to the node to which they take the longest.",
     registers,
+    aggregator: "max",
   });
   const shardHeat = new Gauge({
     name: "dovetail_shard_heat",

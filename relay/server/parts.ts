@@ -119,6 +119,8 @@ async function alone(data: string, log: Log, metricsOfAll: () => Promise<string>
 }
 
 const METRICS = "metrics";
+/** Milliseconds for what is asked of all: whoever asks an operator's question does not wait for one that hangs. */
+const ALL_MS = 2_000;
 const SNAPSHOT = "snapshot-";
 
 /** The stores of another worker. */
@@ -161,7 +163,9 @@ async function worker(
   const peers: Peers = {
     take: (subject, taker) => takers.set(subject, taker),
     async askAll(subject, args) {
-      const asked = others.map((index) => mesh.ask(index, subject, args).catch(() => undefined));
+      const asked = others.map((index) =>
+        mesh.ask(index, subject, args, ALL_MS).catch(() => undefined),
+      );
       return (await Promise.all(asked)).filter((each) => each !== undefined);
     },
   };

@@ -130,7 +130,12 @@ export class Mesh implements Bus {
    * Asks the worker of that seat, also when it has to be started again first: so it may be asked twice.
    * @throws DovetailError what it throws, or `overloaded` where it gives no answer.
    */
-  ask(seat: number, subject: string, args: readonly unknown[]): Promise<unknown> {
+  ask(
+    seat: number,
+    subject: string,
+    args: readonly unknown[],
+    patienceMs = PATIENCE_MS,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed || this.#calls.size >= MAX_CALLS) {
         reject(noAnswer(seat));
@@ -138,7 +143,7 @@ export class Mesh implements Bus {
       }
       const id = ++this.#asked;
       const body = serialize({ id, subject, args });
-      const timer = this.#clock.after(PATIENCE_MS, () => {
+      const timer = this.#clock.after(patienceMs, () => {
         this.#calls.delete(id);
         reject(noAnswer(seat));
       });

@@ -1,5 +1,6 @@
 /** A relay of several processes on one machine, and data that outlive how many there were. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { askRelay } from "../../relay/admin/client.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { type Person, type Relay, Scene, until } from "./processes.js";
 
@@ -131,4 +132,51 @@ test("a relay whose port is taken says so once, and leaves no process behind", a
   const error = await start(3, relay.port).catch((reason: Error) => reason);
   const message = (error as Error).message;
   expect(message.match(/The relay cannot start\. The port is in use already\./g)).toHaveLength(1);
+});
+
+/** Nothing of a worker that stands still: the next question comes to another one. */
+async function metrics({ http }: Relay): Promise<string> {
+  const answer = fetch(`${http}/metrics`, { signal: AbortSignal.timeout(4_000) });
+  return (await answer.catch(() => null))?.text() ?? "";
+}
+
+test("status and metrics show a worker that was killed, one whose pushes lag, and a hot shard", async () => {
+  const relay = await start(3);
+  const [alice, bob] = (await people(relay, "alice", "bob")) as [Person, Person];
+  const group = await groupOf(alice, [bob]);
+  const status = () => askRelay(data, "status", {});
+  for (let i = 0; i < 200; i++) await say(alice, group, `${i}`);
+  await textsOf(bob, group, 200);
+  const { nodes } = await until("the shard is hot", status, (each) =>
+    each.nodes.some(({ summary }) => (summary?.hot[0]?.appends ?? 0) >= 100),
+  );
+  expect(nodes).toHaveLength(3);
+  await until(
+    "the metric of heat says so",
+    () => metrics(relay),
+    (text) => /^dovetail_shard_heat\{shard="\d+"\} [1-9]/m.test(text),
+  );
+
+  const [, killed, paused] = relay.workers as [number, number, number];
+  process.kill(killed, "SIGKILL");
+  await until("the killed one is gone, and another in its place", status, (each) => {
+    const gone = each.nodes.filter(({ goneAt }) => goneAt !== null);
+    return gone.length === 1 && each.nodes.length === 4;
+  });
+  process.kill(paused, "SIGSTOP");
+  try {
+    await until("pushes to the paused one lag", status, (each) =>
+      each.nodes.some(({ here, summary }) => here && (summary?.lag?.ms ?? 0) > 1_500),
+    );
+    await until(
+      "the metric of lag says so",
+      () => metrics(relay),
+      (text) => Number(/^dovetail_fan_out_lag_seconds (\S+)/m.exec(text)?.[1]) > 1.5,
+    );
+  } finally {
+    process.kill(paused, "SIGCONT");
+  }
+  await until("they do no more", status, (each) =>
+    each.nodes.every(({ summary }) => (summary?.lag?.ms ?? 0) < 1_500),
+  );
 });
