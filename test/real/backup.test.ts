@@ -42,11 +42,9 @@ test("four workers' data of one moment are restored for two, and what came since
       await alice.client.call("messages.send", { conversationId, text: `text ${sent}` });
     }
   })();
-  await until(
-    "some are sent",
-    async () => sent,
-    (count) => count > 30,
-  );
+  const all = async () => (await Promise.all(talks.map((id) => alice.client.messages(id)))).flat();
+  const placed = async () => (await all()).filter(({ seq }) => seq !== null).length;
+  await until("the relay has some", placed, (count) => count > 30);
   const file = join(await scene.folder(), "backup");
   const { stdout } = await command("backup", "--data", data, "--to", file);
   expect(stdout).toMatch(/ has \d+ rows of relay-\S+, as of /);
@@ -58,7 +56,6 @@ test("four workers' data of one moment are restored for two, and what came since
   );
   ended = true;
   await writes;
-  const all = async () => (await Promise.all(talks.map((id) => alice.client.messages(id)))).flat();
   await until("all have their places", all, (list) => list.every(({ seq }) => seq !== null));
   await relay.kill();
 
