@@ -13,8 +13,11 @@ export function readPlaywrightReport(report) {
   const having = (status) => tests.filter((test) => test.status === status);
   return {
     passed: having("passed").length,
-    // Errors outside any test: a spec that does not compile, a fixture that cannot be loaded.
-    failed: having("failed").length + report.errors.length,
+    failures: [
+      ...having("failed").map(({ title }) => title),
+      // Errors outside any test: a spec that does not compile, a fixture that cannot be loaded.
+      ...report.errors.map(({ message }) => String(message).split("\n", 1)[0]),
+    ],
     // Whole projects that cannot run here are left out by playwright.config.ts, with the reason.
     skips: [
       ...report.config.metadata.skips,

@@ -9,7 +9,7 @@ const spec = (title: string, status: string, annotations: object[] = []) => ({
 test("a Playwright report is summed up with nested suites, flaky tests, errors and skipped projects", () => {
   const report = {
     config: { metadata: { skips: [{ title: "project electron", reason: "no binary" }] } },
-    errors: [{ message: "a spec does not compile" }],
+    errors: [{ message: "a spec does not compile\n    at line 1" }],
     suites: [
       {
         specs: [spec("works", "expected"), spec("sometimes", "flaky")],
@@ -27,7 +27,7 @@ test("a Playwright report is summed up with nested suites, flaky tests, errors a
   };
   expect(readPlaywrightReport(report)).toEqual({
     passed: 1,
-    failed: 3,
+    failures: ["[browser] sometimes", "[browser] broken", "a spec does not compile"],
     skips: [
       { title: "project electron", reason: "no binary" },
       { title: "[browser] elsewhere", reason: "needs a camera" },
