@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, CommanderError } from "commander";
 import { z } from "zod";
-import { MAX_ICE_SERVERS } from "../shared/limits.js";
+import { MAX_ADDRESS_BYTES, MAX_ICE_SERVERS } from "../shared/limits.js";
 import type { IceServer } from "../shared/protocol.js";
 import type { Retention } from "./core/config.js";
 import type { RelayServerOptions } from "./server/server.js";
@@ -36,6 +36,9 @@ const iceServer = z.string().transform((value, context): IceServer => {
   if (wrong) context.addIssue({ code: "custom", message: wrong });
   return { urls: [url], username, credential };
 });
+
+const isRelayAddress = (value: string): boolean =>
+  URL.canParse(value) && /^wss?:$/.test(new URL(value).protocol);
 
 const MAX_TURN_URLS = 4;
 
@@ -210,6 +213,13 @@ const definitions = {
     schema: z.array(iceServer).max(MAX_ICE_SERVERS),
     default: [],
     list: true,
+  },
+  advertise: {
+    flag: "--advertise <url>",
+    help: "ws: or wss: address under which clients reach this relay; of several relays each tells its clients those of all",
+    schema: line(MAX_ADDRESS_BYTES)
+      .refine(isRelayAddress, "not a ws:// or wss:// address")
+      .optional(),
   },
   "tls-cert": {
     flag: "--tls-cert <file>",
@@ -402,6 +412,7 @@ export function readOptions(
         ? { servers: value.nats, user: value["nats-user"], password: value["nats-password"] }
         : null,
     name: value.name,
+    advertise: value.advertise,
     invites: new Map(value["invite-code"]),
     iceServers: value["ice-server"],
     tls: tls.cert && tls.key ? { cert: tls.cert, key: tls.key } : null,

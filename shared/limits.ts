@@ -66,6 +66,12 @@ export const MAX_TEXT_BYTES = 65_000;
 /** STUN and TURN servers that a relay may hand out. */
 export const MAX_ICE_SERVERS = 8;
 
+/** Addresses of its nodes that a relay tells a client. */
+export const MAX_RELAY_ADDRESSES = 8;
+
+/** Bytes of an address. */
+export const MAX_ADDRESS_BYTES = 512;
+
 /**
  * Members of a group whose devices exchange messages directly; in a larger one all go by the relay.
  * Where the line is and why: docs/performance.md.

@@ -27,6 +27,7 @@ import {
 import { type ErrorCode, errorCodes } from "./errors.js";
 import { type ConversationId, type DeviceId, ID_BYTES, type UserId } from "./ids.js";
 import {
+  MAX_ADDRESS_BYTES,
   MAX_CHANGES,
   MAX_DEVICES,
   MAX_DIGEST_PIECES,
@@ -38,6 +39,7 @@ import {
   MAX_NAME_BYTES,
   MAX_PAYLOAD_BYTES,
   MAX_PREVIEW_BYTES,
+  MAX_RELAY_ADDRESSES,
   MAX_SEARCH_RESULTS,
   MAX_SIGNAL_BYTES,
   MAX_WATCHED_USERS,
@@ -371,6 +373,9 @@ export const clientFrames = frameFamily({
 });
 export type ClientFrame = ReturnType<typeof clientFrames.decode>;
 
+/** ws: or wss: URLs under which this relay is found as well. */
+const addresses = list(text(MAX_ADDRESS_BYTES), MAX_RELAY_ADDRESSES);
+
 /** What a relay sends. */
 export const relayFrames = frameFamily({
   /** `relay` is the name that the client must sign, so that a signature is of no use elsewhere. */
@@ -386,6 +391,7 @@ export const relayFrames = frameFamily({
       /** The client is dropped when nothing came from it for twice this long. */
       heartbeatMs: milliseconds,
       iceServers: list(iceServer, MAX_ICE_SERVERS),
+      addresses,
       /** Another one after each start of the relay, which may have been with the data of a backup. */
       run: fixed(RUN_BYTES),
     },
@@ -484,6 +490,8 @@ export const relayFrames = frameFamily({
    * it connected is not told.
    */
   attention: [50, { devices: list(attention, MAX_DEVICES) }],
+  /** Instead of those that `welcome` told, before their credentials end. */
+  servers: [58, { iceServers: list(iceServer, MAX_ICE_SERVERS), addresses }],
 });
 export type RelayFrame = ReturnType<typeof relayFrames.decode>;
 

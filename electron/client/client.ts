@@ -104,6 +104,7 @@ export class Client implements ClientApi {
     if (state.account && key) {
       recountAfterStart(core);
       client.#start(key);
+      client.#relay.learn(state.addresses);
       client.#relay.start({ key, relay: state.account.relay, entrance: null });
     }
     return client;

@@ -19,6 +19,7 @@ import { PresenceBook } from "./presence.js";
 import type { Push, RelayLink, Welcome } from "./relay-link.js";
 import { Repair } from "./repair.js";
 import { Reports } from "./reports.js";
+import { addressesRow, keys } from "./rows.js";
 import type { Conversation } from "./state.js";
 import { Sync } from "./sync.js";
 import { Typing } from "./typing.js";
@@ -116,7 +117,7 @@ export class Engine {
   connected(welcome: Welcome): void {
     void this.#disappearing.see(welcome.now);
     void this.#openNotes();
-    this.links.useIceServers(welcome.iceServers);
+    this.#servers(welcome);
     this.presence.forget();
     this.attention.connected();
     this.#alerts.connected(welcome.heartbeatMs);
@@ -125,6 +126,28 @@ export class Engine {
     this.#reports.connected();
     this.#delivery.connected();
     void this.presence.follow();
+  }
+
+  #servers({ iceServers, addresses }: Pick<Welcome, "iceServers" | "addresses">): void {
+    this.links.useIceServers(iceServers);
+    this.#relay.learn(addresses);
+    const { state, journal, ports } = this.#core;
+    const isKnown = (address: string) => state.addresses.includes(address);
+    if (addresses.length === state.addresses.length && addresses.every(isKnown)) return;
+    const value = addressesRow.encode([...addresses]);
+    journal
+      .run(() => ({
+        writes: [{ type: "put" as const, key: keys.addresses, value }],
+        apply: () => {
+          state.addresses = addresses;
+        },
+      }))
+      // They are told anew at the next welcome.
+      .catch((error: unknown) => {
+        ports.log.warn("the relay's addresses were not kept", {
+          code: DovetailError.from(error).code,
+        });
+      });
   }
 
   disconnected(): void {
@@ -143,6 +166,7 @@ export class Engine {
     } else if (frame.type === "typing") {
       this.typing.hear(frame.conversationId, frame.userId, frame.active);
     } else if (frame.type === "attention") this.attention.hear(frame.devices);
+    else if (frame.type === "servers") this.#servers(frame);
     else if (frame.type === "deviceRemoved") this.links.refuse(frame.deviceId);
     else if (frame.type === "linking") void this.devices.linking(frame);
     else if (frame.type === "devicesChanged") void this.devices.announce();

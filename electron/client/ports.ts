@@ -13,8 +13,11 @@ export interface RelayWire {
 export interface RelayWireEvents {
   open(): void;
   frame(frame: Uint8Array): void;
-  /** Exactly once, also when dialling failed; nothing comes after it. */
-  closed(code: number, reason: string): void;
+  /**
+   * Exactly once, also when dialling failed; nothing comes after it. `retryAfterMs`: not to be dialled
+   * before, as who was dialled says.
+   */
+  closed(code: number, reason: string, retryAfterMs?: number): void;
 }
 
 export interface RelayDialer {

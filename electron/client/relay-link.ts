@@ -17,6 +17,7 @@ import {
 import type { Timer } from "../../shared/runtime.js";
 import { backoffMs, refusedBackoffMs } from "./backoff.js";
 import type { ClientOptions, ClientPorts, DeviceKey, RelayWire } from "./ports.js";
+import { RelayAddresses } from "./relay-addresses.js";
 import { type Answer, type Request, Requests, type RequestType } from "./requests.js";
 
 export type Welcome = Extract<RelayFrame, { type: "welcome" }>;
@@ -31,6 +32,7 @@ export type Push = Extract<
       | "presence"
       | "typing"
       | "attention"
+      | "servers"
       | "signal"
       | "linking"
       | "devicesChanged"
@@ -102,6 +104,9 @@ export class RelayLink {
   readonly #options: ClientOptions;
   readonly #events: RelayLinkEvents;
   readonly #requests: Requests;
+  readonly #addresses: RelayAddresses;
+  /** That of the last connection. */
+  #address: string;
   #credentials: Credentials | null = null;
   #wire: RelayWire | null = null;
   /** Counts connections, so that what a closed one still tells is not believed. */
@@ -121,6 +126,8 @@ export class RelayLink {
     this.#ports = ports;
     this.#options = options;
     this.#events = events;
+    this.#address = options.relayUrl;
+    this.#addresses = new RelayAddresses(options.relayUrl, ports.random);
     this.#requests = new Requests(ports.clock, (frame) => this.#send(frame));
   }
 
@@ -182,6 +189,11 @@ export class RelayLink {
     if (this.connected) this.#send(frame);
   }
 
+  /** Where the relay is found as well: tried where the present address fails, and at the next start. */
+  learn(addresses: readonly string[]): void {
+    this.#addresses.learn(addresses);
+  }
+
   /** Ends the connection because of a fault on this side, and connects anew with back-off. */
   restart(error: DovetailError): void {
     this.#failed(error);
@@ -200,7 +212,8 @@ export class RelayLink {
     const generation = ++this.#generation;
     const current = () => generation === this.#generation;
     this.#allow(HANDSHAKE_MS);
-    this.#wire = this.#ports.relay.dial(this.#options.relayUrl, {
+    this.#address = this.#addresses.next();
+    this.#wire = this.#ports.relay.dial(this.#address, {
       open: () => {
         if (!current()) return;
         this.#send({ type: "hello", version: PROTOCOL_VERSION, client: this.#options.deviceName });
@@ -208,8 +221,8 @@ export class RelayLink {
       frame: (bytes) => {
         if (current()) this.#receive(bytes);
       },
-      closed: (code, reason) => {
-        if (current()) this.#failed(closeError(code, reason));
+      closed: (code, reason, retryAfterMs) => {
+        if (current()) this.#failed(closeError(code, reason, retryAfterMs));
       },
     });
     this.#events.changed();
@@ -257,7 +270,10 @@ export class RelayLink {
 
   #prove({ relay, nonce }: Extract<RelayFrame, { type: "challenge" }>): void {
     const { key, relay: expected, entrance } = this.#credentials as Credentials;
-    if (expected !== null && expected !== relay) throw new DovetailError("wrong_relay");
+    if (expected !== null && expected !== relay) {
+      const told = this.#addresses.isAnothers(this.#address);
+      throw new DovetailError(told ? "relay_unreachable" : "wrong_relay");
+    }
     this.#relay = relay;
     this.#stage = "proving";
     const { publicKey } = key;
@@ -284,6 +300,7 @@ export class RelayLink {
   #enter(welcome: Welcome): void {
     this.#stage = "ready";
     this.#error = null;
+    this.#addresses.served();
     this.#openedAt = this.#ports.clock.monotonic();
     this.#heartbeatMs = Math.min(welcome.heartbeatMs, LONGEST_HEARTBEAT_MS);
     // From now on this device is known: a lost connection comes back with the key alone.
@@ -312,6 +329,7 @@ export class RelayLink {
 
   #failed(error: DovetailError): void {
     if (!this.#credentials) return;
+    this.#addresses.failed(this.#address);
     const lived = this.#stage === "ready" ? this.#ports.clock.monotonic() - this.#openedAt : 0;
     this.#attempt = lived >= STABLE_MS ? 1 : this.#attempt + 1;
     // What the relay refused this device for is not over because it cannot be asked meanwhile.
@@ -348,7 +366,7 @@ const detailOf = (frame: Extract<RelayFrame, { type: "error" }>) => ({
   expected: frame.expected ?? undefined,
 });
 
-const closeError = (code: number, reason: string): DovetailError =>
+const closeError = (code: number, reason: string, retryAfterMs?: number): DovetailError =>
   code === CloseCode.restart
     ? new DovetailError("shutting_down")
-    : new DovetailError("relay_unreachable", reason || undefined);
+    : new DovetailError("relay_unreachable", reason || undefined, { retryAfterMs });

@@ -21,6 +21,7 @@ import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, MessageId, Origin, UserId } from "../../shared/ids.js";
 import { fromSortable, sortable } from "../../shared/key-value.js";
 import {
+  MAX_ADDRESS_BYTES,
   MAX_DESCRIPTION_BYTES,
   MAX_EMOJI_BYTES,
   MAX_HOLDERS,
@@ -28,6 +29,7 @@ import {
   MAX_NAME_BYTES,
   MAX_PAYLOAD_BYTES,
   MAX_PICTURE_BYTES,
+  MAX_RELAY_ADDRESSES,
   MAX_TEXT_BYTES,
 } from "../../shared/limits.js";
 import { membership, RUN_BYTES, rights, SIGNATURE_BYTES } from "../../shared/protocol.js";
@@ -73,6 +75,11 @@ export const emptyRow = row("index", bytes(0));
 /** The relay's run that the device was last connected to, if it ever was. */
 export const endedRow = row("end", optional(fixed(RUN_BYTES)));
 export const originRow = row("index", seq);
+/** Where the relay is found, besides the address that the host gives. */
+export const addressesRow = row(
+  "addresses of the relay",
+  list(text(MAX_ADDRESS_BYTES), MAX_RELAY_ADDRESSES),
+);
 export const personRow = row("list of people", struct({ handle: text(64), displayName: name }));
 
 export const accountRow = row(
@@ -221,6 +228,7 @@ export type TailRow = Infer<typeof tailEntry>;
 export const keys = {
   schema: "schema",
   account: "account",
+  addresses: "addresses",
   settings: "settings",
   stamp: "stamp",
   clock: "clock",

@@ -14,6 +14,7 @@ import { type ClockReading, clockText } from "./hlc.js";
 import {
   type AccountRow,
   accountRow,
+  addressesRow,
   type BlockRow,
   blocksRow,
   type ConversationRow,
@@ -106,6 +107,8 @@ const DEFAULT_SETTINGS: Settings = { directEnabled: true, notifications: true, t
  */
 export class ClientState {
   account: AccountRow | null = null;
+  /** Where the relay is found as well, as it last told. */
+  addresses: readonly string[] = [];
   settings: Settings = DEFAULT_SETTINGS;
   /** All changes of the relay's inbox up to here are stored, or noted as to be fetched. */
   stamp = 0;
@@ -142,11 +145,14 @@ export class ClientState {
     state.endedCleanly = ended !== undefined;
     if (ended) state.run = endedRow.decode(ended);
 
-    const [account, settings, stamp, clock, skew] = await Promise.all(
-      [keys.account, keys.settings, keys.stamp, keys.clock, keys.skew].map((key) => store.get(key)),
+    const [account, addresses, settings, stamp, clock, skew] = await Promise.all(
+      [keys.account, keys.addresses, keys.settings, keys.stamp, keys.clock, keys.skew].map((key) =>
+        store.get(key),
+      ),
     );
     if (clock) state.lastClock = clockRow.decode(clock);
     if (account) state.account = accountRow.decode(account);
+    if (addresses) state.addresses = addressesRow.decode(addresses);
     if (settings) state.settings = settingsRow.decode(settings);
     if (stamp) state.stamp = stampRow.decode(stamp);
     if (skew) {

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { WebSocket } from "ws";
 import { MAX_FRAME_BYTES } from "../../shared/limits.js";
 import type { RelayDialer } from "../client/ports.js";
@@ -6,6 +7,8 @@ import type { RelayDialer } from "../client/ports.js";
 const HANDSHAKE_MS = 10_000;
 /** Bytes that may wait for the network: eight full frames. More means that the connection is dead. */
 const MAX_BUFFERED_BYTES = 8 * MAX_FRAME_BYTES;
+/** Nobody is kept away for longer, whatever stands between here and the relay. */
+const LONGEST_RETRY_MS = 10 * 60_000;
 /** RFC 6455 §7.4.1: closed without a close frame. */
 const ABNORMAL = 1006;
 
@@ -26,11 +29,16 @@ export const relayDialer: RelayDialer = {
     }
     let over = false;
     let failure = "";
-    const end = (code: number, reason: string) => {
+    const end = (code: number, reason: string, retryAfterMs?: number) => {
       if (over) return;
       over = true;
-      events.closed(code, reason);
+      events.closed(code, reason, retryAfterMs);
     };
+    // With a listener ws leaves the end of the request to it.
+    socket.on("unexpected-response", (request, { statusCode, headers }) => {
+      end(ABNORMAL, `The relay answered with HTTP ${statusCode}.`, retryAfter(headers));
+      request.destroy();
+    });
     socket.on("open", () => {
       if (!over) events.open();
     });
@@ -56,3 +64,10 @@ export const relayDialer: RelayDialer = {
     };
   },
 };
+
+/** Milliseconds; RFC 9110 §10.2.3. A date, which a relay never sends, is not read. */
+function retryAfter(headers: IncomingHttpHeaders): number | undefined {
+  const { "retry-after": seconds = "" } = headers;
+  if (!/^\d{1,6}$/.test(seconds)) return undefined;
+  return Math.min(Number(seconds) * 1_000, LONGEST_RETRY_MS);
+}

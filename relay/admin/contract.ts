@@ -8,6 +8,7 @@ const moment = z.number().int();
 
 const summary = z.object({
   label: z.string(),
+  address: z.string().nullable(),
   startedAt: moment,
   draining: z.boolean(),
   connections: count,

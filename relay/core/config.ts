@@ -11,6 +11,8 @@ export interface RelayConfig {
   /** What clients sign, so that a signature for this relay is of no use at another. */
   readonly name: string;
   readonly heartbeatMs: number;
+  /** Under which address clients find this node; absent where they need not know. */
+  readonly address?: string | undefined;
   /** How the operator knows this node among others. */
   readonly label?: string | undefined;
   /** For that user's direct channels, from now on. */

@@ -9,7 +9,7 @@ import {
   relayFrames,
 } from "../../shared/protocol.js";
 import type { Timer } from "../../shared/runtime.js";
-import { ANSWER_MS, HANDSHAKE_MS, HARD_BUFFER_BYTES, PAIRING_MS } from "./bounds.js";
+import { ANSWER_MS, HANDSHAKE_MS, HARD_BUFFER_BYTES, PAIRING_MS, SERVERS_MS } from "./bounds.js";
 import type { RelayConfig } from "./config.js";
 import type { Address, Peer } from "./connections.js";
 import { errorFrame, presentable } from "./failures.js";
@@ -31,6 +31,8 @@ export interface ConnectionContext {
   readonly node: string;
   /** Names this start of the relay; of several nodes, which share a store that none restores, the same. */
   readonly run: Uint8Array;
+  /** Where clients find this relay's nodes: some of them, where there are many. */
+  addresses(): readonly string[];
   /** Where a new device asks to be added. */
   readonly applications: Pick<PairingBoard, "ask" | "leave">;
   /** A frame, or one that is encoded already. */
@@ -59,6 +61,8 @@ export class Connection implements Peer {
   #timer: Timer;
   #lastHeard: number;
   #pings = 0;
+  /** When the client was told of servers, on the steady clock. */
+  #toldServersAt = 0;
 
   constructor(
     wire: ClientWire,
@@ -263,12 +267,19 @@ export class Connection implements Peer {
       displayName,
       now: ports.clock.now(),
       heartbeatMs: config.heartbeatMs,
-      iceServers: config.iceServers(userId),
+      ...this.#servers(),
       run: this.#context.run,
     });
     this.#timer.cancel();
     this.#beatLater();
     this.#context.proven(this, registered);
+  }
+
+  /** What the client may turn to, from now on. */
+  #servers() {
+    const { ports, config, addresses } = this.#context;
+    this.#toldServersAt = ports.clock.monotonic();
+    return { iceServers: config.iceServers(this.userId), addresses: addresses() };
   }
 
   async #answer(frame: Request): Promise<void> {
@@ -325,6 +336,9 @@ export class Connection implements Peer {
     } else {
       this.#pings = (this.#pings + 1) % 0x1_0000_0000;
       this.#reply({ type: "ping", nonce: this.#pings });
+      if (this.#proven && now >= this.#toldServersAt + SERVERS_MS) {
+        this.#reply({ type: "servers", ...this.#servers() });
+      }
     }
     if (!this.#ended) this.#beatLater();
   }

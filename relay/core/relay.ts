@@ -1,6 +1,8 @@
 import { DovetailError } from "../../shared/errors.js";
 import type { UserId } from "../../shared/ids.js";
+import { MAX_RELAY_ADDRESSES } from "../../shared/limits.js";
 import { CloseCode, type RelayFrame, RUN_BYTES, relayFrames } from "../../shared/protocol.js";
+import type { Random } from "../../shared/runtime.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
 import { MAX_COMMITS } from "./bounds.js";
@@ -129,6 +131,7 @@ export class Relay {
       heat,
       nodes,
       label: config.label ?? "",
+      address: config.address ?? null,
       own: () => this.#ownState(),
     });
     this.#cluster =
@@ -141,6 +144,7 @@ export class Relay {
       health: this.#health,
       node: nodes?.node ?? "",
       run: nodes ? new Uint8Array(RUN_BYTES) : ports.random.bytes(RUN_BYTES),
+      addresses: () => someOf(this.#status.addresses, ports.random),
       applications: cluster?.applications ?? pairings,
       answer: (connection, frame) =>
         cluster ? cluster.gateway.answer(connection, frame) : answer(requests, connection, frame),
@@ -262,4 +266,11 @@ function refuse(wire: ClientWire, retryAfterMs: number): void {
   const error = new DovetailError("shutting_down", undefined, { retryAfterMs });
   wire.send(relayFrames.encode(errorFrame(null, error)));
   wire.close(CloseCode.restart, error.code);
+}
+
+/** All, or as many as a client is told of: from any of them on, so that each is told of as often. */
+function someOf(addresses: readonly string[], random: Random): readonly string[] {
+  if (addresses.length <= MAX_RELAY_ADDRESSES) return addresses;
+  const first = Math.floor(random.fraction() * addresses.length);
+  return [...addresses.slice(first), ...addresses.slice(0, first)].slice(0, MAX_RELAY_ADDRESSES);
 }

@@ -26,6 +26,7 @@ interface Parts {
   /** Null for a relay of one node. */
   readonly nodes: Nodes | null;
   readonly label: string;
+  readonly address: string | null;
   readonly own: () => OwnState;
 }
 
@@ -107,6 +108,15 @@ export class StatusBoard {
     ];
   }
 
+  /** Where clients find the nodes that take them. */
+  get addresses(): readonly string[] {
+    const others = this.#others().map((node) => this.#summaries.get(node));
+    const found = [this.#summary(), ...others].flatMap((summary) =>
+      summary?.address && !summary.draining ? [summary.address] : [],
+    );
+    return [...new Set(found)];
+  }
+
   /** Without waiting for the time to come. */
   tell(): void {
     const { nodes, metrics } = this.#parts;
@@ -121,9 +131,9 @@ export class StatusBoard {
   }
 
   #summary(): Summary {
-    const { heat, label, own } = this.#parts;
+    const { heat, label, address, own } = this.#parts;
     const lag = this.#lags.worst();
-    return { ...own(), label, startedAt: this.#startedAt, lag, hot: heat.hottest() };
+    return { ...own(), label, address, startedAt: this.#startedAt, lag, hot: heat.hottest() };
   }
 
   #others(): NodeId[] {

@@ -16,6 +16,8 @@ export interface OwnState {
 export interface Summary extends OwnState {
   /** How its operator knows it. */
   readonly label: string;
+  /** Under which clients find it; null where they are not to know. */
+  readonly address: string | null;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   /** Of what it pushes to the node to which that takes the longest. */

@@ -34,6 +34,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   /** Undefined: the one kept with the data, made at the first start. */
   readonly name?: string | undefined;
   readonly heartbeatMs: number;
+  /** Address under which clients reach it, as others are told. */
+  readonly advertise?: string | undefined;
   readonly iceServers: readonly IceServer[];
   /** Absent: what is in front of it does TLS, or nothing. */
   readonly tls?: TlsFiles | null;
@@ -77,6 +79,7 @@ export async function startRelayServer(
         name,
         heartbeatMs: options.heartbeatMs,
         label: `${hostname()}/${process.pid}`,
+        address: options.advertise,
         iceServers: (user) => [
           ...options.iceServers,
           ...(options.turn ? [turnServer(options.turn, user, nodeClock.now())] : []),

@@ -6,10 +6,7 @@ import { createHmac } from "node:crypto";
 import type { UserId } from "../../shared/ids.js";
 import type { IceServer } from "../../shared/protocol.js";
 
-/**
- * Seconds. A client gets new ones with every connection to the relay; one that stays connected for
- * longer has to do without TURN for new channels until then.
- */
+/** Seconds. A client gets new ones with every connection to the relay, and each time `SERVERS_MS` is over. */
 const LIFETIME = 2 * 86_400;
 
 export interface TurnOptions {

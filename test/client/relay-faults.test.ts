@@ -56,6 +56,7 @@ test("a welcome before the proof is not believed", async () => {
     now: 0,
     heartbeatMs: 1,
     iceServers: [],
+    addresses: [],
     run: stage.run,
   });
   expect(await registered).toBe("unexpected_frame");
@@ -162,6 +163,7 @@ test("what arrives while the disk is full is not passed over: it is asked for ag
     now: 0,
     heartbeatMs: 15_000,
     iceServers: [],
+    addresses: [],
     run: stage.run,
   });
   expect(stage.last("getChanges").after).toBeLessThan(7);

@@ -132,7 +132,7 @@ async function connect(stage: Stage): Promise<void> {
   await stage.challenge();
   await stage.tell({
     ...{ type: "welcome", userId: ids.alice, deviceId: stage.key.deviceId },
-    ...{ handle: "alice", displayName: "Alice", iceServers: [] },
+    ...{ handle: "alice", displayName: "Alice", iceServers: [], addresses: [] },
     ...{ now: stage.clock.now(), heartbeatMs: 15_000, run: stage.run },
   });
 }

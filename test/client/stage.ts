@@ -127,12 +127,15 @@ export class Stage {
   readonly store = new MapStore();
   readonly clock = new StillClock();
   readonly key = newKey();
+  /** That the relay tells. */
+  addresses: string[] = [];
   /** The relay's. */
   run = new Uint8Array(8);
   readonly events: ClientEvent[] = [];
   /** What the client has sent on the present connection. */
   sent: ClientFrame[] = [];
   dialled = 0;
+  dialledUrl = "";
   hungUp = 0;
   readonly channels: {
     readonly events: DirectChannelEvents;
@@ -182,8 +185,9 @@ export class Stage {
           },
         },
         relay: {
-          dial: (_url, events) => {
+          dial: (url, events) => {
             this.dialled++;
+            this.dialledUrl = url;
             this.sent = [];
             this.#wire = events;
             return {
@@ -252,6 +256,7 @@ export class Stage {
       now: this.clock.now(),
       heartbeatMs: 15_000,
       iceServers: [],
+      addresses: this.addresses,
       run: this.run,
     });
     await this.answer("getChanges", { type: "changes", conversations: [], upTo: 0, more: false });

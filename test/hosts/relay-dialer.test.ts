@@ -12,6 +12,7 @@ class Reported implements RelayWireEvents {
   closings = 0;
   reason = "";
   code = 0;
+  retryAfterMs: number | undefined;
   #changed: () => void = () => undefined;
 
   open(): void {
@@ -20,7 +21,8 @@ class Reported implements RelayWireEvents {
   frame(frame: Uint8Array): void {
     this.#add(frame);
   }
-  closed(code: number, reason: string): void {
+  closed(code: number, reason: string, retryAfterMs?: number): void {
+    this.retryAfterMs = retryAfterMs;
     this.closings++;
     this.code = code;
     this.reason = reason;
@@ -146,4 +148,24 @@ test("closing while it is still dialling is a closing like any other", async () 
   wire.close();
   await reported.until(() => reported.closings > 0);
   expect(reported.events).toEqual(["closed"]);
+});
+
+test.each([
+  ["7", 7_000],
+  ["999999", 600_000],
+  ["Wed, 21 Oct 2026 07:28:00 GMT", undefined],
+  [undefined, undefined],
+])("who takes no connection now says when to come again: Retry-After %s", async (after, ms) => {
+  const http = createServer();
+  http.on("upgrade", (_request, socket) => {
+    const header = after === undefined ? "" : `Retry-After: ${after}\r\n`;
+    socket.end(`HTTP/1.1 503 Service Unavailable\r\n${header}Content-Length: 0\r\n\r\n`);
+  });
+  await new Promise<void>((done) => http.listen(0, "127.0.0.1", done));
+  onTestFinished(() => void http.close());
+  const { reported } = dial(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
+  await reported.until(() => reported.closings > 0);
+  expect(reported.events).toEqual(["closed"]);
+  expect(reported.reason).toContain("503");
+  expect(reported.retryAfterMs).toBe(ms);
 });

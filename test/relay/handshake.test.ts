@@ -167,4 +167,21 @@ describe("heartbeats", () => {
     expect(alice.closedWith).toBeNull();
     expect(bob.closedWith).toBe(CloseCode.silent);
   });
+
+  it("tell who stays anew which servers there are, before their credentials end", async () => {
+    let given = 0;
+    const world = await World.open({
+      iceServers: () => [{ urls: ["turn:t"], username: `${++given}`, credential: "c" }],
+      address: "wss://relay.example.org",
+    });
+    const alice = await world.person("alice");
+    const HOUR = 3_600_000;
+    for (let at = 0; at < 36 * HOUR; at += 15_000) {
+      alice.tell({ type: "ping", nonce: 7 });
+      world.clock.advance(15_000);
+    }
+    const told = alice.all("servers");
+    expect(told.map(({ iceServers }) => iceServers[0]?.username)).toEqual(["2", "3", "4"]);
+    expect(told[0]?.addresses).toEqual(["wss://relay.example.org"]);
+  });
 });

@@ -210,6 +210,7 @@ export const relayFrame = {
     now: whole,
     heartbeatMs: whole,
     iceServers: some(iceServer),
+    addresses: some(name),
     run: exactly(RUN_BYTES),
   }),
   error: frame("error", {
@@ -255,6 +256,7 @@ export const relayFrame = {
   presence: frame("presence", { presence }),
   typing: frame("typing", { conversationId, userId, active: fc.boolean() }),
   signal: frame("signal", { userId, deviceId, payload }),
+  servers: frame("servers", { iceServers: some(iceServer), addresses: some(name) }),
   attention: frame("attention", {
     devices: some(
       fc.record({

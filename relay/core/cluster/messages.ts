@@ -15,7 +15,12 @@ import {
   userId,
 } from "../../../shared/codec.js";
 import { ID_BYTES } from "../../../shared/ids.js";
-import { MAX_FRAME_BYTES, MAX_HOLDERS, MAX_NAME_BYTES } from "../../../shared/limits.js";
+import {
+  MAX_ADDRESS_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_HOLDERS,
+  MAX_NAME_BYTES,
+} from "../../../shared/limits.js";
 import { HASH_BYTES, PUBLIC_KEY_BYTES } from "../../../shared/protocol.js";
 import { MAX_AUDIENCE, MAX_HOT_SHARDS, MAX_LABEL_BYTES } from "../bounds.js";
 import { type NodeId, SHARDS } from "./ring.js";
@@ -78,6 +83,7 @@ export const nodeMessages = frameFamily({
     16,
     {
       label: text(MAX_LABEL_BYTES),
+      address: optional(text(MAX_ADDRESS_BYTES)),
       startedAt: uint(),
       draining: bool,
       connections: uint(),

@@ -13,6 +13,7 @@ export const status: AdminResult<"status"> = {
       goneAt: null,
       summary: {
         label: "north/1",
+        address: "wss://north.example.org",
         startedAt: 1_700_000_000_000,
         draining: false,
         connections: 7,

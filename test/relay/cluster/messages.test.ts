@@ -45,6 +45,7 @@ const message = fc.oneof(
   of("probed", { id: number }),
   of("summary", {
     label: fc.string({ maxLength: 20 }),
+    address: fc.option(fc.string({ maxLength: 20 })),
     startedAt: number,
     draining: fc.boolean(),
     connections: number,
@@ -79,6 +80,7 @@ it("nodes of two versions understand each other: the bytes are frozen", () => {
   const summary: NodeMessage = {
     type: "summary",
     label: "n",
+    address: "a",
     startedAt: 1,
     draining: true,
     connections: 2,
@@ -88,7 +90,7 @@ it("nodes of two versions understand each other: the bytes are frozen", () => {
     bufferedBytes: 6,
     hot: [{ shard: 7, requests: 8, appends: 9 }],
   };
-  expect(toHex(nodeMessages.encode(summary))).toBe("10016e0101020101310304050601070809");
+  expect(toHex(nodeMessages.encode(summary))).toBe("10016e0101610101020101310304050601070809");
 });
 
 it("what is no message is passed over, and so is an answer that another node gives", async () => {

@@ -51,8 +51,9 @@ beforeEach(async () => {
   relays = new Map(
     NAMES.map((node, i) => {
       const label = `node-${i + 1}`;
+      const address = `wss://${label}.example.org`;
       const measures = i === 0 ? prometheus.metrics : undefined;
-      return [node, world.anotherRelay({ label }, hub.join(node), measures)];
+      return [node, world.anotherRelay({ label, address }, hub.join(node), measures)];
     }),
   );
   await pass(2_000);
@@ -81,6 +82,24 @@ describe("any of three nodes", () => {
       });
       expect(of(third, list).summary).toMatchObject({ label: "node-3", connections: 0 });
     }
+  });
+
+  it("tells a client under which addresses all are found, but not one that is sending its own away", async () => {
+    const told = async (handle: string) => {
+      const client = new Client(relays.get(first) as Relay);
+      await client.register(handle);
+      return client
+        .all("welcome")[0]
+        ?.addresses.map((address) => address.slice(6, 12))
+        .sort();
+    };
+    expect(await told("alice")).toEqual(["node-1", "node-2", "node-3"]);
+    void relays.get(second)?.drain(60_000);
+    await pass(100);
+    expect(await told("bob")).toEqual(["node-1", "node-3"]);
+    hub.kill(third);
+    await pass(2_000);
+    expect(await told("carol")).toEqual(["node-1"]);
   });
 
   it("names one that was killed, since when it is gone and what it said last, for ten minutes", async () => {
