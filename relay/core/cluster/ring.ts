@@ -5,8 +5,11 @@ declare const brand: unique symbol;
 /** One run of one relay node: 32 hexadecimal digits, new at every start. */
 export type NodeId = string & { readonly [brand]: "NodeId" };
 
-/** Never to be changed between nodes of one cluster: they would not agree on who owns what. */
-export const SHARDS = 1_024;
+/**
+ * Enough for thousands of nodes to have some each. Never to be changed between nodes of one cluster: they
+ * would not agree on who owns what.
+ */
+export const SHARDS = 16_384;
 
 /** Points that each node has on the ring; the share of one differs from another's by about a tenth. */
 const POINTS_PER_NODE = 128;
@@ -22,6 +25,20 @@ function hash(text: string): number {
 
 /** Hashed, though most ids are hashes: a client chooses a group's id. */
 export const shardOf = (id: ConversationId | UserId | string): number => hash(id) % SHARDS;
+
+/** Of each shard on the ring. */
+const places = Array.from({ length: SHARDS }, (_, shard) => hash(`shard.${shard}`));
+
+/** The index of the first point that is not before the place; their number where all are. */
+function firstFrom(points: readonly { readonly at: number }[], place: number): number {
+  let [from, to] = [0, points.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((points[middle]?.at ?? 0) < place) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
 
 /** Which of the nodes that there are owns what. */
 export interface Placement {
@@ -44,12 +61,9 @@ export class Ring implements Placement {
         Array.from({ length: POINTS_PER_NODE }, (_, i) => ({ node, at: hash(`${node}.${i}`) })),
       )
       .sort((a, b) => a.at - b.at || (a.node < b.node ? -1 : 1));
-    if (points.length === 0) throw new RangeError("A ring has a node at the least.");
-    const places = Array.from({ length: SHARDS }, (_, shard) => hash(`shard.${shard}`));
-    this.#owners = places.map((place) => {
-      const next = points.find(({ at }) => at >= place) ?? points[0];
-      return (next as { node: NodeId }).node;
-    });
+    const [first] = points;
+    if (!first) throw new RangeError("A ring has a node at the least.");
+    this.#owners = places.map((place) => (points[firstFrom(points, place)] ?? first).node);
   }
 
   owner(id: ConversationId | UserId | string): NodeId {

@@ -58,6 +58,8 @@ const begin = (started: ReadonlyMap<string, number | null> = new Map()) =>
       addressRate: 10_000,
       connectionRate: 10_000,
       registrationRate: 10_000,
+      acceptRate: 10_000,
+      conversationRate: 10_000,
       addressConnections: 1_000,
       trustProxy: false,
     },
@@ -88,7 +90,7 @@ describe("status", () => {
     expect(out).toMatch(
       /^Relay relay-\S+, ready: nodes 1, connections 1, registered users 1\.\n\n/,
     );
-    expect(out).toMatch(/^\S+\/\d+ \(asked\) +there +\d+ \w+ +1024 +1 /m);
+    expect(out).toMatch(/^\S+\/\d+ \(asked\) +there +\d+ \w+ +16384 +1 /m);
     expect(out).toMatch(/^ *\d+ +\S+\/\d+ +\d+ +3$/m);
   });
 

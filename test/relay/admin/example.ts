@@ -9,7 +9,7 @@ export const status: AdminResult<"status"> = {
     {
       node: "",
       here: true,
-      shards: 1_024,
+      shards: 16_384,
       goneAt: null,
       summary: {
         label: "north/1",
