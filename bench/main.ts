@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureAppends } from "./appends.js";
+import { whyNoCluster, withNodes } from "./cluster.js";
 import {
   measureConnections,
   type RelayUnderTest,
@@ -27,14 +28,18 @@ import {
 import { measureTransfer, reportTransfer } from "./transfer.js";
 
 /** One machine plays many people here, so what the relay allows one address must not be what is measured. */
-const NO_LIMITS = ["device", "address", "connection", "registration"].flatMap((what) => [
-  `--${what}-rate`,
-  "1000000",
-]);
+const NO_LIMITS = ["device", "address", "connection", "registration", "conversation"].flatMap(
+  (what) => [`--${what}-rate`, "1000000"],
+);
+
+const MOST_CONNECTIONS = 1_000_000;
+const LIMITLESS = [
+  ...["--max-connections", String(MOST_CONNECTIONS)],
+  ...["--address-connections", String(MOST_CONNECTIONS), ...NO_LIMITS],
+];
 
 /** A process may hold 20,000 files on many a machine, and needs some of them for its database. */
 const CONNECTIONS = 15_000;
-const MOST_CONNECTIONS = 1_000_000;
 
 async function withRelay<T>(
   args: readonly string[],
@@ -43,9 +48,7 @@ async function withRelay<T>(
   const folder = await mkdtemp(join(tmpdir(), "dovetail-bench-"));
   const start = (port: string) =>
     startProgram("relay", [
-      ...["--port", port, "--data", join(folder, "relay")],
-      ...["--max-connections", String(MOST_CONNECTIONS)],
-      ...["--address-connections", String(MOST_CONNECTIONS), ...NO_LIMITS, ...args],
+      ...["--port", port, "--data", join(folder, "relay"), ...LIMITLESS, ...args],
     ]);
   let program = start("0");
   try {
@@ -106,6 +109,20 @@ async function throughput(): Promise<string> {
   return reportThroughput(rates);
 }
 
+/** `cluster`: the same with one node and three, each with a third of the clients. */
+async function cluster(): Promise<string> {
+  const missing = whyNoCluster();
+  if (missing) throw new Error(missing);
+  const sizes = [1, 3];
+  const rates = await withNodes(sizes, LIMITLESS, measureThroughput);
+  return reportThroughput(
+    rates.map((perSecond, i) => ({
+      how: sizes[i] === 1 ? "one node on Cassandra" : `${sizes[i]} nodes on Cassandra`,
+      perSecond,
+    })),
+  );
+}
+
 /** `npm run bench -- groups`; without a name, what is between two people. */
 const benches: Record<string, () => Promise<string>> = {
   everyday,
@@ -113,6 +130,7 @@ const benches: Record<string, () => Promise<string>> = {
   transfer,
   connections,
   throughput,
+  cluster,
 };
 
 const [name = "everyday", ...rest] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 /**
  * Apache Cassandra for tests: `getCassandra()` has Maven bring its jars into a cache folder of the
- * user, `startCassandra(n)` starts n nodes on 127.0.0.1, 127.0.0.2, … with data of their own.
+ * user, `startCassandra(n)` starts n nodes on 127.0.0.1, 127.0.0.2, … with data of their own, which end
+ * with them, or in the caller's folder.
  */
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -245,10 +246,13 @@ class Node {
   }
 }
 
-/** `close()` ends the nodes and deletes their data. */
-export async function startCassandra(count = 1) {
+/**
+ * `close()` ends the nodes.
+ * @param {string=} into
+ */
+export async function startCassandra(count = 1, into) {
   const lib = await getCassandra();
-  const folder = await mkdtemp(join(tmpdir(), "dovetail-cassandra-"));
+  const folder = into ?? (await mkdtemp(join(tmpdir(), "dovetail-cassandra-")));
   const nodes = Array.from(
     { length: count },
     (_, i) => new Node(lib, join(folder, `${i + 1}`), i + 1),
@@ -259,7 +263,7 @@ export async function startCassandra(count = 1) {
   const close = async () => {
     process.off("exit", end);
     await Promise.all(nodes.map((node) => node.kill()));
-    await rm(folder, { recursive: true, force: true });
+    if (!into) await rm(folder, { recursive: true, force: true });
   };
   process.on("exit", end);
   try {
@@ -270,4 +274,34 @@ export async function startCassandra(count = 1) {
     throw error;
   }
   return { nodes, contactPoints: nodes.map((node) => node.address), datacenter: DATACENTER, close };
+}
+
+const WARM_UP_WRITES = 600;
+const WARM_UP_AT_ONCE = 6;
+
+/**
+ * Java is fast only at what it has done before: the first conditional writes of nodes that have just begun
+ * take seconds, more than clients wait.
+ * @param {{ contactPoints: string[], datacenter: string }} cluster
+ */
+export async function warmUp({ contactPoints, datacenter }) {
+  const client = new cassandra.Client({ contactPoints, localDataCenter: datacenter });
+  const replication = `{'class': 'NetworkTopologyStrategy', '${datacenter}': ${contactPoints.length}}`;
+  try {
+    await client.execute(`CREATE KEYSPACE IF NOT EXISTS warm WITH replication = ${replication}`);
+    await client.execute("CREATE TABLE IF NOT EXISTS warm.row (id int PRIMARY KEY, at int)");
+    const insert = "INSERT INTO warm.row (id, at) VALUES (?, 0) IF NOT EXISTS";
+    const select = "SELECT at FROM warm.row WHERE id = ?";
+    const serial = { prepare: true, consistency: cassandra.types.consistencies.localSerial };
+    const ids = Array.from({ length: WARM_UP_WRITES }, (_, id) => id).values();
+    const writer = async () => {
+      for (const id of ids) {
+        await client.execute(insert, [id], { prepare: true }).catch(() => undefined);
+        await client.execute(select, [id], serial).catch(() => undefined);
+      }
+    };
+    await Promise.all(Array.from({ length: WARM_UP_AT_ONCE }, writer));
+  } finally {
+    await client.shutdown();
+  }
 }

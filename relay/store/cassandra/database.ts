@@ -137,7 +137,8 @@ export class Database {
     let pageState: string | undefined;
     do {
       const paged = pageState ? { ...options(serial), pageState } : options(serial);
-      const page = await failing(() => this.#client.execute(query, encoded(params), paged));
+      const read = () => this.#client.execute(query, encoded(params), paged);
+      const page = await failing(serial ? () => uncontended(read) : read);
       yield page.rows;
       pageState = page.pageState ?? undefined;
     } while (pageState);
@@ -228,6 +229,19 @@ async function failing<T>(operation: () => Promise<T>): Promise<T> {
     return await operation();
   } catch (error) {
     throw failure(error);
+  }
+}
+
+/** Writers of the same partition can keep a serial read from coming through: once more, and they are gone. */
+async function uncontended<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const { writeTimeout } = cassandra.types.responseErrorCodes;
+    if (!(error instanceof cassandra.errors.ResponseError && error.code === writeTimeout)) {
+      throw error;
+    }
+    return read();
   }
 }
 
