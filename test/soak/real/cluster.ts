@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { CassandraRelayStore } from "../../../relay/store/cassandra/cassandra-relay-store.js";
-import { startCassandra } from "../../parts/cassandra.mjs";
+import { startCassandra, warmUp } from "../../parts/cassandra.mjs";
 import { freePort, startNats } from "../../parts/nats.mjs";
 import type { Relay } from "../../real/processes.js";
 import { type Place, RelayMachine, type RelayProgram } from "./machine.js";
@@ -34,7 +34,8 @@ export class Services {
     this.#routes = routes;
   }
 
-  static async start(): Promise<Services> {
+  /** What Cassandra has to say and to keep goes into that folder. */
+  static async start(folder: string): Promise<Services> {
     const ports = await Promise.all(Array.from({ length: NODES * 2 }, () => freePort()));
     const clients: number[] = ports.slice(0, NODES);
     const peers: number[] = ports.slice(NODES);
@@ -56,7 +57,8 @@ export class Services {
         }),
       ),
     );
-    const cassandra = await startCassandra(NODES);
+    const cassandra = await startCassandra(NODES, join(folder, "cassandra"));
+    await warmUp(cassandra);
     return new Services(cassandra, { servers, ports: clients }, routes);
   }
 

@@ -87,7 +87,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
     cast.talks.some((talk) => talk.id === id && talk.isGroup),
   );
   const scene = new Scene({ detached: true });
-  const services = cluster ? await Services.start() : null;
+  const services = cluster ? await Services.start(folder) : null;
   const cast: Cast = new Cast(scene, folder, {
     ...{ workers, services },
     violate: (what) => watch.violate(what),
