@@ -3,6 +3,7 @@
  * its own, because a thousand processes do not fit a machine.
  */
 import { generateKeyPairSync, sign } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   Client,
   type ClientPorts,
@@ -12,6 +13,7 @@ import {
 import type { RelayDialer } from "../electron/client/ports.js";
 import { nodeTransport } from "../electron/direct/node-transport.js";
 import { relayDialer } from "../electron/node/relay-dialer.js";
+import { DovetailError } from "../shared/errors.js";
 import type { KeyValue, Range, Write } from "../shared/key-value.js";
 import { nodeClock, nodeCrypto, nodeRandom } from "../shared/node/runtime.js";
 import type { Log } from "../shared/runtime.js";
@@ -89,8 +91,17 @@ async function comer(relayUrl: string, handle: string, direct: boolean): Promise
     ...parts,
     ...(direct && { direct: nodeTransport(silent) }),
   });
-  await client.call("account.register", { handle, displayName: handle });
-  return client;
+  for (;;) {
+    try {
+      await client.call("account.register", { handle, displayName: handle });
+      return client;
+    } catch (thrown) {
+      // So many come at once that some have to wait for their turn.
+      const { code, retryAfterMs } = DovetailError.from(thrown);
+      if (code !== "relay_unreachable" || retryAfterMs === undefined) throw thrown;
+      await sleep(retryAfterMs);
+    }
+  }
 }
 
 /** So many come, some at a time. */

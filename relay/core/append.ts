@@ -11,6 +11,7 @@ import {
   type SequencedEntry,
 } from "../../shared/protocol.js";
 import type { Clock, Crypto } from "../../shared/runtime.js";
+import { UNDELIVERED_RETRY_MS } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
 import type { Conversation } from "./conversation.js";
 import type { Conversations } from "./conversations.js";
@@ -30,6 +31,8 @@ export interface AppendContext {
   readonly crypto: Crypto;
   readonly metrics: Metrics;
   readonly heat: Heat;
+  /** Entries that nobody but their authors may have, in one conversation. */
+  readonly undeliveredLimit: number;
 }
 
 type Place = Pick<SequencedEntry, "seq" | "at" | "rights">;
@@ -166,11 +169,23 @@ export class AppendJob implements WriteJob {
       const rights = conversation.rightsOf(userId);
       planned.set(key, { seq, userId, deviceId, n, at, ttl, rights, membership: null, payload });
     }
+    this.#checkUndelivered(conversation, stage.head + planned.size);
     for (const entry of planned.values()) stage.append(entry);
     this.#added = planned;
     this.#audience = conversation.members;
     this.#firstEvent = stage.claimStampsForAll(pages([...planned.values()]).length);
     return true;
+  }
+
+  /** Whoever writes and is never read must not fill the disk. */
+  #checkUndelivered(conversation: Conversation, head: number): void {
+    const since = head - this.#context.undeliveredLimit;
+    if (since <= 0 || conversation.kind === "notes" || this.#frame.heldBy.length > 0) return;
+    const others = conversation.members.filter((user) => user !== this.#peer.userId);
+    if (others.some((user) => conversation.cursor(user).deliveredUpTo >= since)) return;
+    throw new DovetailError("overloaded", "Nobody takes what is there already.", {
+      retryAfterMs: UNDELIVERED_RETRY_MS,
+    });
   }
 
   committed(_stage: Stage, firstStamp: number): void {

@@ -160,3 +160,6 @@ export const LOOK_SOON_MS = 2_000;
  * credentials for TURN are good.
  */
 export const SERVERS_MS = 12 * 3_600_000;
+
+/** Milliseconds after which somebody may write again where nobody takes what they wrote. */
+export const UNDELIVERED_RETRY_MS = 10 * 60_000;

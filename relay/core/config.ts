@@ -22,6 +22,8 @@ export interface RelayConfig {
    * everybody may register, unless the store says that a code is needed.
    */
   readonly invites: ReadonlyMap<string, number | null>;
+  /** Entries of a conversation that nobody but its author has: above, the relay takes no more. Absent: any. */
+  readonly undeliveredLimit?: number | undefined;
   /** Where absent, for ever. */
   readonly retention?: Retention | undefined;
 }

@@ -285,7 +285,9 @@ export class Connection implements Peer {
   async #answer(frame: Request): Promise<void> {
     const requestId = "requestId" in frame ? frame.requestId : null;
     try {
-      const retryAfterMs = this.#limits.request(this.deviceId);
+      const retryAfterMs =
+        this.#limits.request(this.deviceId) ||
+        (OPENING.has(frame.type) ? this.#limits.conversation(this.deviceId) : 0);
       if (retryAfterMs > 0) {
         this.#context.ports.metrics.count("rateLimited");
         throw new DovetailError("rate_limited", undefined, { retryAfterMs });

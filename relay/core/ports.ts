@@ -25,6 +25,8 @@ export interface ClientWire {
 export interface ConnectionLimits {
   registration(): number;
   request(device: DeviceId): number;
+  /** For a conversation that may be new. */
+  conversation(device: DeviceId): number;
 }
 
 export interface Cursor {
@@ -267,6 +269,7 @@ export type Counter =
   | "expired"
   | "trimmed"
   | "rateLimited"
+  | "deferred"
   | "droppedSlow";
 
 export interface Metrics {

@@ -41,7 +41,11 @@ export interface Session {
 /** Placed on the ring as an id is: one node sweeps for all. */
 const SWEEPING = "sweeping";
 
-const UNLIMITED: ConnectionLimits = { registration: () => 0, request: () => 0 };
+const UNLIMITED: ConnectionLimits = {
+  registration: () => 0,
+  request: () => 0,
+  conversation: () => 0,
+};
 
 /** A relay without sockets: what comes in by `connect` goes through the ports. */
 export class Relay {
@@ -117,6 +121,7 @@ export class Relay {
       crypto,
       metrics,
       heat,
+      undeliveredLimit: config.undeliveredLimit ?? Number.POSITIVE_INFINITY,
       commit: this.#commit,
       presence,
       attention,
@@ -224,6 +229,11 @@ export class Relay {
     this.#health.stop();
     this.#status.stop();
     this.#cluster?.stop();
+  }
+
+  /** Resolves when what the end of connections had to leave behind is written. */
+  idle(): Promise<void> {
+    return this.#presence.idle();
   }
 
   #proven(connection: Connection, registered: boolean): void {

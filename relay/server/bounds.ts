@@ -21,3 +21,18 @@ export const FULL_RETRY_MS = 5_000;
 
 /** Seconds after which whoever would connect while the relay drains may ask again. */
 export const DRAINING_RETRY_S = 5;
+
+/** Milliseconds between two looks at whether the process keeps up with its connections. */
+export const ADMISSION_LOOK_MS = 250;
+
+/** Milliseconds that a timer may be late before a process takes fewer connections a second. */
+export const LATE_MS = 200;
+
+/** How many times as many it takes after each look at which it was not late. */
+export const ADMISSION_RISE = 1.1;
+
+/** Connections a second that it takes however late it is: so few cannot be why. */
+export const LEAST_ADMITTED = 50;
+
+/** Milliseconds that somebody is told to wait at the longest. */
+export const MAX_TURN_MS = 120_000;

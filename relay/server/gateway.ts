@@ -4,6 +4,7 @@ import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Log } from "../../shared/runtime.js";
 import type { Metrics } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
+import type { Admission } from "./admission.js";
 import { DRAINING_RETRY_S, MAX_MESSAGE_BYTES } from "./bounds.js";
 import type { Limits } from "./limits.js";
 import { WebSocketWire } from "./wire.js";
@@ -18,6 +19,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #relay: Relay;
   readonly #limits: Limits;
+  readonly #admission: Admission;
   readonly #metrics: Metrics;
   readonly #log: Log;
   readonly #options: GatewayOptions;
@@ -31,11 +33,13 @@ export class Gateway {
   constructor(
     relay: Relay,
     limits: Limits,
+    admission: Admission,
     ports: { metrics: Metrics; log: Log },
     options: GatewayOptions,
   ) {
     this.#relay = relay;
     this.#limits = limits;
+    this.#admission = admission;
     this.#metrics = ports.metrics;
     this.#log = ports.log;
     this.#options = options;
@@ -58,6 +62,7 @@ export class Gateway {
       (ws) => new Promise<void>((resolve) => ws.once("close", () => resolve())),
     );
     await Promise.all(open);
+    this.#admission.stop();
     this.#server.close();
   }
 
@@ -71,9 +76,14 @@ export class Gateway {
       return "503 Service Unavailable\r\nRetry-After: 1";
     }
     const waitMs = this.#limits.connection(address);
-    if (waitMs === 0) return null;
-    this.#metrics.count("rateLimited");
-    return `429 Too Many Requests\r\nRetry-After: ${Math.ceil(waitMs / 1_000)}`;
+    if (waitMs > 0) {
+      this.#metrics.count("rateLimited");
+      return `429 Too Many Requests\r\nRetry-After: ${Math.ceil(waitMs / 1_000)}`;
+    }
+    const turnMs = this.#admission.take();
+    if (turnMs === 0) return null;
+    this.#metrics.count("deferred");
+    return `503 Service Unavailable\r\nRetry-After: ${Math.ceil(turnMs / 1_000)}`;
   }
 
   #accept(ws: WebSocket, address: string): void {
@@ -82,6 +92,7 @@ export class Gateway {
     const session = this.#relay.connect(wire, {
       registration: () => this.#limits.registration(address),
       request: (device) => this.#limits.request(device),
+      conversation: (device) => this.#limits.conversation(device),
     });
     ws.on("message", (data: RawData, isBinary) => {
       const waitMs = this.#limits.frame(address);

@@ -13,6 +13,8 @@ export interface Rates {
   readonly connectionRate: number;
   /** Registrations a minute of one address. */
   readonly registrationRate: number;
+  /** Conversations that one device opens, makes or joins in an hour. */
+  readonly conversationRate: number;
   /** Open connections of one address. */
   readonly addressConnections: number;
 }
@@ -58,6 +60,7 @@ export class Limits {
   readonly #frames: Buckets;
   readonly #connections: Buckets;
   readonly #registrations: Buckets;
+  readonly #conversations: Buckets;
   readonly #addressConnections: number;
   readonly #open = new Map<string, number>();
   readonly #nodes: () => number;
@@ -69,12 +72,17 @@ export class Limits {
     this.#frames = perSecond(rates.addressRate);
     this.#connections = perSecond(rates.connectionRate);
     this.#registrations = new Buckets(rates.registrationRate, 60_000, rates.registrationRate);
+    this.#conversations = new Buckets(rates.conversationRate, 3_600_000, rates.conversationRate);
     this.#addressConnections = rates.addressConnections;
     this.#nodes = nodes;
   }
 
   request(device: DeviceId): number {
     return this.#devices.take(device);
+  }
+
+  conversation(device: DeviceId): number {
+    return this.#conversations.take(device);
   }
 
   frame(address: string): number {

@@ -19,6 +19,7 @@ const counters: Record<CounterName, [name: string, help: string]> = {
   membershipChanges: ["membership_changes_total", "Changes of groups' members, with new groups."],
   expired: ["expired_total", "Payloads deleted because their time was up."],
   trimmed: ["trimmed_total", "Entries no longer kept because of the retention chosen."],
+  deferred: ["deferred_total", "Connections told to come when it is their turn."],
   rateLimited: ["rate_limited_total", "Requests and connections refused by a rate limit."],
   droppedSlow: ["dropped_slow_total", "Connections dropped because the client was too slow."],
 };

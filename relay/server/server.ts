@@ -10,6 +10,7 @@ import type { NatsOptions } from "../bus/nats-bus.js";
 import type { Retention } from "../core/config.js";
 import { Relay } from "../core/relay.js";
 import type { CassandraOptions } from "../store/cassandra/database.js";
+import { Admission } from "./admission.js";
 import { Gateway, type GatewayOptions } from "./gateway.js";
 import { httpServer } from "./http.js";
 import { Limits, type Rates } from "./limits.js";
@@ -36,6 +37,10 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly heartbeatMs: number;
   /** Address under which clients reach it, as others are told. */
   readonly advertise?: string | undefined;
+  /** Connections that a process takes in a second. */
+  readonly acceptRate: number;
+  /** Entries that one conversation may hold for others who take none; absent: any. */
+  readonly undeliveredLimit?: number | undefined;
   readonly iceServers: readonly IceServer[];
   /** Absent: what is in front of it does TLS, or nothing. */
   readonly tls?: TlsFiles | null;
@@ -85,12 +90,14 @@ export async function startRelayServer(
           ...(options.turn ? [turnServer(options.turn, user, nodeClock.now())] : []),
         ],
         invites: options.invites,
+        undeliveredLimit: options.undeliveredLimit,
         retention: options.retention,
       },
     );
     const gateway = new Gateway(
       relay,
       new Limits(options, () => relay.size),
+      new Admission(nodeClock, options.acceptRate),
       { metrics, log },
       options,
     );
@@ -126,6 +133,7 @@ export async function startRelayServer(
         admin.refuse();
         await relay.stop();
         await gateway.close();
+        await relay.idle();
         await app.close();
       })();
       return stopped;

@@ -60,6 +60,8 @@ async function start(on: CassandraOptions | null): Promise<RelayServer> {
       ...{
         connectionRate: 10_000,
         registrationRate: 10_000,
+        acceptRate: 10_000,
+        conversationRate: 10_000,
         addressConnections: 1_000,
         trustProxy: false,
       },

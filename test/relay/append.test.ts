@@ -238,3 +238,38 @@ describe("entries of several devices in one request", () => {
     expect(await alice.log(talk)).toEqual([]);
   });
 });
+
+describe("what nobody takes", () => {
+  const refused = { code: "overloaded", retryAfterMs: 600_000 };
+  const taken = (by: Client, deliveredUpTo: number) =>
+    by.ask({ type: "moveCursors", conversationId: talk, deliveredUpTo, readUpTo: 0 });
+
+  beforeEach(async () => {
+    world = await World.open({ undeliveredLimit: 3 });
+    alice = await world.person("alice");
+    bob = await world.person("bob");
+    talk = await alice.open(bob.userId);
+  });
+
+  it("is refused above a limit, and what was refused is taken once somebody has taken the rest", async () => {
+    expect(await alice.append(talk, 1, ["1", "2", "3"])).toMatchObject(places(1, 2, 3));
+    expect(await alice.append(talk, 4, ["4"])).toMatchObject(refused);
+    expect(await alice.log(talk)).toEqual(["1", "2", "3"]);
+    expect((await taken(bob, 1)).type).toBe("done");
+    expect(await alice.append(talk, 4, ["4"])).toMatchObject(places(4));
+    expect(await alice.append(talk, 5, ["5"])).toMatchObject(refused);
+  });
+
+  it("answers again for what has its place, and lets the other write", async () => {
+    await alice.append(talk, 1, ["1", "2", "3"]);
+    expect(await alice.append(talk, 2, ["2", "3"])).toMatchObject(places(2, 3));
+    await taken(alice, 3);
+    expect(await bob.append(talk, 1, ["4"])).toMatchObject(places(4));
+  });
+
+  it("does not count what one keeps for oneself", async () => {
+    const notes = await alice.open(alice.userId);
+    const mine = await alice.append(notes, 1, ["1", "2", "3", "4", "5"]);
+    expect(mine).toMatchObject(places(1, 2, 3, 4, 5));
+  });
+});

@@ -1,11 +1,13 @@
 import { expect, it } from "vitest";
 import { Limits } from "../../relay/server/limits.js";
+import type { DeviceId } from "../../shared/ids.js";
 
 const rates = {
   deviceRate: 100,
   addressRate: 100,
   connectionRate: 6,
   registrationRate: 12,
+  conversationRate: 3,
   addressConnections: 9,
 };
 const address = "192.0.2.1";
@@ -45,4 +47,12 @@ it("allows an address so many connections at once, and others of their own", () 
   expect(limits.connection("::ffff:192.0.2.1")).toBeGreaterThan(0);
   limits.closed(address);
   expect(limits.connection(address)).toBe(0);
+});
+
+it("allows a device so many conversations an hour, and others theirs", () => {
+  const limits = new Limits(rates);
+  const [phone, laptop] = ["a".repeat(32), "b".repeat(32)] as [DeviceId, DeviceId];
+  expect(times(() => limits.conversation(phone))).toBe(3);
+  expect(limits.conversation(phone)).toBeGreaterThan(19 * 60_000);
+  expect(times(() => limits.conversation(laptop))).toBe(3);
 });

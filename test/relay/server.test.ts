@@ -11,6 +11,7 @@ import {
   type RelayServerOptions,
   startRelayServer,
 } from "../../relay/server/server.js";
+import type { ConversationId } from "../../shared/ids.js";
 import { MAX_FRAME_BYTES } from "../../shared/limits.js";
 import { CloseCode } from "../../shared/protocol.js";
 import { Client, remote } from "./world.js";
@@ -26,6 +27,8 @@ const defaults = {
   addressRate: 10_000,
   connectionRate: 10_000,
   registrationRate: 10_000,
+  acceptRate: 10_000,
+  conversationRate: 10_000,
   addressConnections: 1_000,
   trustProxy: false,
 };
@@ -206,6 +209,23 @@ describe("limits", () => {
     const late = connect();
     late.sendRegister(await late.challenge(), "bob");
     expect(await late.got("error")).toMatchObject({ code: "rate_limited" });
+  });
+
+  it("of conversations hold for a device, and spare those that it has", async () => {
+    await start({ conversationRate: 2 });
+    const alice = await person("alice");
+    const others = [await person("bob"), await person("carol"), await person("dave")];
+    const answers = [];
+    for (const { userId } of others) {
+      answers.push(await alice.ask({ type: "openConversation", userId }));
+    }
+    expect(answers.map(({ type }) => type)).toEqual(["opened", "opened", "error"]);
+    expect(answers[2]).toMatchObject({ code: "rate_limited", retryAfterMs: expect.any(Number) });
+    const [first] = answers;
+    const talk = first?.type === "opened" ? first.conversation.conversationId : null;
+    expect(await alice.append(talk as ConversationId, 1, ["still here"])).toMatchObject({
+      type: "appended",
+    });
   });
 
   it("of frames hold an address back and lose nothing", async () => {
