@@ -3,6 +3,7 @@ import { expect } from "@playwright/test";
 import AxeSource from "axe-core";
 import { encodeContent } from "../../electron/client/content.js";
 import { MAX_ENTRIES } from "../../shared/limits.js";
+import { NO_LIMITS } from "../real/processes.js";
 import { Client, remote } from "../relay/world.js";
 import { Seat, test, twoPeople } from "./seat.js";
 
@@ -131,7 +132,7 @@ test("100,000 messages that were written while one was away arrive, open at once
   const COUNT = 100_000;
   const relay = await scene.relay({
     data: await scene.folder(),
-    args: ["device", "address"].flatMap((whose) => [`--${whose}-rate`, "1000000"]),
+    args: NO_LIMITS,
   });
   const alice = await Seat.take(scene, browser, relay);
   await alice.signUp("alice", "Alice");

@@ -3,14 +3,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { allShow, crowd } from "../../bench/crowd.js";
 import type { Client } from "../../electron/client/index.js";
 import { MAX_GROUP_MEMBERS } from "../../shared/limits.js";
-import { Scene, until } from "./processes.js";
+import { NO_LIMITS, Scene, until } from "./processes.js";
 
 /** All are at one address here, which no relay would take from strangers. */
-const NO_LIMITS = ["device", "address", "connection", "registration"].flatMap((what) => [
-  `--${what}-rate`,
-  "1000000",
-]);
-
 let scene: Scene;
 let people: Client[];
 

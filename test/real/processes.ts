@@ -22,6 +22,16 @@ export const SHIFTED_CLOCK = join(ROOT, "test/real/shifted-clock.mjs");
 /** Long enough for a loaded machine; nothing here measures time. */
 const PATIENCE_MS = 90_000;
 
+/** One machine plays many people, so what the relay allows one device or address is not what is tested. */
+export const NO_LIMITS = [
+  "device",
+  "address",
+  "accept",
+  "connection",
+  "registration",
+  "conversation",
+].flatMap((what) => [`--${what}-rate`, "1000000"]);
+
 /** Everything a test started, so that it can end it; by pid, and nothing else. */
 export class Scene {
   readonly #folders: string[] = [];

@@ -6,9 +6,7 @@ import type { RelayDialer } from "../../electron/client/ports.js";
 import { relayDialer } from "../../electron/node/relay-dialer.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { openLevel } from "../../shared/node/level-key-value.js";
-import { type Relay, Scene, until } from "./processes.js";
-
-const NO_LIMITS = ["device", "address"].flatMap((whose) => [`--${whose}-rate`, "1000000"]);
+import { NO_LIMITS, type Relay, Scene, until } from "./processes.js";
 
 let scene: Scene;
 let relay: Relay;

@@ -4,11 +4,9 @@ import { encodeContent } from "../../electron/client/content.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { MAX_ENTRIES } from "../../shared/limits.js";
 import { Client, remote } from "../relay/world.js";
-import { type Person, type Relay, Scene, until } from "./processes.js";
+import { NO_LIMITS, type Person, type Relay, Scene, until } from "./processes.js";
 
 const COUNT = 12_000;
-const NO_LIMITS = ["device", "address"].flatMap((whose) => [`--${whose}-rate`, "1000000"]);
-
 let scene: Scene;
 let relay: Relay;
 let alice: Person;

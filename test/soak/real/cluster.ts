@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CassandraRelayStore } from "../../../relay/store/cassandra/cassandra-relay-store.js";
 import { startCassandra, warmUp } from "../../parts/cassandra.mjs";
 import { freePort, startNats } from "../../parts/nats.mjs";
-import type { Relay } from "../../real/processes.js";
+import { NO_LIMITS, type Relay } from "../../real/processes.js";
 import { type Place, RelayMachine, type RelayProgram } from "./machine.js";
 import { RelayPath } from "./relay-path.js";
 
@@ -229,6 +229,7 @@ export class ClusterMachine extends RelayMachine {
       log: this.log.replace(/\.log$/, `-${node}.log`),
       within: this.shifted,
       args: [
+        ...NO_LIMITS,
         ...["--heartbeat-ms", "2000", "--log-level", "info", "--store", "cassandra"],
         ...["--cassandra-contact-points", cassandra.contactPoints.join(",")],
         ...["--cassandra-keyspace", KEYSPACE, "--cassandra-local-dc", cassandra.datacenter],

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientEvent } from "../../../shared/client-api.js";
 import type { ConversationId, DeviceId, MessageId } from "../../../shared/ids.js";
-import { type Headless, type Scene, SHIFTED_CLOCK } from "../../real/processes.js";
+import { type Headless, NO_LIMITS, type Scene, SHIFTED_CLOCK } from "../../real/processes.js";
 import type { SmallDisk } from "./disks.js";
 import type { RelayPath } from "./relay-path.js";
 
@@ -128,7 +128,10 @@ export class RelayMachine extends Machine<RelayProgram> {
     const { scene } = this.place;
     const { data, port, log } = this;
     // Heartbeats so close that a silent path is noticed before it is healed.
-    const args = ["--heartbeat-ms", "2000", "--log-level", "info", "--workers", `${this.workers}`];
+    const args = [
+      ...["--heartbeat-ms", "2000", "--log-level", "info", "--workers", `${this.workers}`],
+      ...NO_LIMITS,
+    ];
     const relay = await scene.relay({ data, port, log, args, within: this.shifted });
     this.port = relay.port;
     return relay;
