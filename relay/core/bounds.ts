@@ -155,6 +155,9 @@ export const SPREAD_STEP_MS = 50;
 /** Milliseconds within which all have looked after a node has come or gone: spread, not all at once. */
 export const LOOK_SOON_MS = 2_000;
 
+/** Where there are many, those who look in a millisecond: a fraction of what a node can answer. */
+export const LOOKS_PER_MS = 1;
+
 /**
  * Milliseconds after which a client is told anew which servers there are: a quarter of the time for which
  * credentials for TURN are good.

@@ -5,6 +5,8 @@
  */
 import type { Clock, Timer } from "../../shared/runtime.js";
 import {
+  ADMISSION_BURST,
+  ADMISSION_FALL,
   ADMISSION_LOOK_MS,
   ADMISSION_RISE,
   LATE_MS,
@@ -17,7 +19,6 @@ export class Admission {
   readonly #most: number;
   /** Connections a second, as far as the process keeps up with them. */
   #rate: number;
-  /** Who may come at once: those of one second. */
   #tokens: number;
   #countedAt: number;
   /** When it is the turn of whoever was last told to wait. */
@@ -30,17 +31,22 @@ export class Admission {
     this.#clock = clock;
     this.#most = most;
     this.#rate = most;
-    this.#tokens = most;
+    this.#tokens = this.#burst;
     this.#countedAt = clock.monotonic();
     this.#lookedAt = this.#countedAt;
     this.#timer = this.#lookLater();
+  }
+
+  /** How many may come at once. */
+  get #burst(): number {
+    return Math.max(1, this.#rate * ADMISSION_BURST);
   }
 
   /** Takes one more: 0, or the milliseconds after which it is its turn. */
   take(): number {
     const now = this.#clock.monotonic();
     const gained = ((now - this.#countedAt) * this.#rate) / 1_000;
-    this.#tokens = Math.min(this.#rate, this.#tokens + gained);
+    this.#tokens = Math.min(this.#burst, this.#tokens + gained);
     this.#countedAt = now;
     if (this.#tokens >= 1) {
       this.#tokens--;
@@ -59,7 +65,7 @@ export class Admission {
       const now = this.#clock.monotonic();
       const late = now - this.#lookedAt - ADMISSION_LOOK_MS;
       this.#lookedAt = now;
-      const rate = late > LATE_MS ? this.#rate / 2 : this.#rate * ADMISSION_RISE;
+      const rate = this.#rate * (late > LATE_MS ? ADMISSION_FALL : ADMISSION_RISE);
       this.#rate = Math.max(Math.min(LEAST_ADMITTED, this.#most), Math.min(this.#most, rate));
       this.#timer = this.#lookLater();
     });

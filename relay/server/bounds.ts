@@ -28,11 +28,15 @@ export const ADMISSION_LOOK_MS = 250;
 /** Milliseconds that a timer may be late before a process takes fewer connections a second. */
 export const LATE_MS = 200;
 
-/** How many times as many it takes after each look at which it was not late. */
+/** How many times as many it takes after each look at which it was not late, and at which it was. */
 export const ADMISSION_RISE = 1.1;
+export const ADMISSION_FALL = 0.8;
 
 /** Connections a second that it takes however late it is: so few cannot be why. */
-export const LEAST_ADMITTED = 50;
+export const LEAST_ADMITTED = 100;
 
-/** Milliseconds that somebody is told to wait at the longest. */
-export const MAX_TURN_MS = 120_000;
+/** Connections that it takes at once, as the part of a second in which as many are taken. */
+export const ADMISSION_BURST = 0.25;
+
+/** Milliseconds that somebody is told to wait at the longest: until then many things change. */
+export const MAX_TURN_MS = 30_000;

@@ -50,42 +50,42 @@ function crowd(admission: Admission, people: number): { taken: number; waits: nu
 }
 
 describe("a crowd that comes at once", () => {
-  it("is taken for a second's worth, and the others get turns one after the other", () => {
-    const { taken, waits } = crowd(new Admission(clock, 100), 300);
-    expect(taken).toBe(100);
+  it("is taken for a quarter of a second's worth, and the others get turns one after the other", () => {
+    const { taken, waits } = crowd(new Admission(clock, 100), 225);
+    expect(taken).toBe(25);
     expect(waits).toEqual(Array.from({ length: 200 }, (_, i) => 10 * (i + 1)));
   });
 
   it("is taken when its turn has come, each of it", () => {
     const admission = new Admission(clock, 100);
-    const { waits } = crowd(admission, 300);
+    const { waits } = crowd(admission, 225);
     for (const [i, at] of waits.entries()) {
       clock.idle(at - (waits[i - 1] ?? 0));
       expect(admission.take()).toBe(0);
     }
   });
 
-  it("is never told to wait for longer than two minutes", () => {
+  it("is never told to wait for longer than half a minute", () => {
     const { waits } = crowd(new Admission(clock, 1), 1_000);
-    expect(Math.max(...waits)).toBe(120_000);
+    expect(Math.max(...waits)).toBe(30_000);
   });
 });
 
 describe("a process that does not keep up", () => {
-  it("takes half as many after each time that it was late, and all again once it is not", () => {
+  it("takes a fifth less after each time that it was late, and all again once it is not", () => {
     const admission = new Admission(clock, 1_000);
     crowd(admission, 1_000);
     for (let i = 0; i < 2; i++) clock.busy(600);
-    expect(crowd(admission, 1_000).taken).toBe(250);
+    expect(crowd(admission, 1_000).taken).toBe(160);
     clock.idle(5_000);
-    expect(crowd(admission, 2_000).taken).toBe(1_000);
+    expect(crowd(admission, 2_000).taken).toBe(250);
   });
 
   it("takes some however late it is", () => {
     const admission = new Admission(clock, 1_000);
     crowd(admission, 1_000);
     for (let i = 0; i < 20; i++) clock.busy(600);
-    expect(crowd(admission, 1_000).taken).toBe(50);
+    expect(crowd(admission, 1_000).taken).toBe(25);
   });
 });
 

@@ -3,7 +3,7 @@ import type { UserId } from "../../../shared/ids.js";
 import { MAX_CHANGES } from "../../../shared/limits.js";
 import { clientFrames, type RelayFrame, relayFrames } from "../../../shared/protocol.js";
 import type { Clock, Log, Random } from "../../../shared/runtime.js";
-import { ASK_AGAIN_MS, LOOK_MS, LOOK_SOON_MS } from "../bounds.js";
+import { ASK_AGAIN_MS, LOOK_MS, LOOK_SOON_MS, LOOKS_PER_MS } from "../bounds.js";
 import type { Peer } from "../connections.js";
 import { answer, type Request, type RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
@@ -95,11 +95,12 @@ export class ClusterGateway {
   }
 
   ringChanged(gone: readonly NodeId[]): void {
+    const soonMs = Math.max(LOOK_SOON_MS, this.#guests.size / LOOKS_PER_MS);
     for (const guest of this.#guests.values()) {
       for (const node of gone) guest.knownAt.delete(node);
       if (guest.layout !== this.#layoutOf(guest)) this.#settle(guest);
       // What was on its way to the client may have been lost with a node.
-      if (guest.position !== null) this.#lookLater(guest, LOOK_SOON_MS);
+      if (guest.position !== null) this.#lookLater(guest, soonMs);
     }
   }
 
@@ -148,7 +149,7 @@ export class ClusterGateway {
           }));
           known = true;
         } catch (error) {
-          log.warn("guest.not-announced", { node, error });
+          log.debug("guest.not-announced", { node, error });
           await new Promise<void>((resolve) => void clock.after(ASK_AGAIN_MS, resolve));
         }
       }
