@@ -150,7 +150,7 @@ export class Client implements ClientApi {
     this.#engine?.links.close();
     this.#relay.close();
     await this.#engine?.close();
-    await this.#core.journal.idle();
+    await this.#core.journal.close();
     // What was to be compared and was not, the next start compares.
     if (this.#engine?.isWhole) await this.#markEnd();
     await this.#core.ports.store.close();

@@ -1,3 +1,4 @@
+import { DovetailError } from "../../shared/errors.js";
 import type { KeyValue, Write } from "../../shared/key-value.js";
 import { keys } from "./rows.js";
 
@@ -27,13 +28,15 @@ export class Journal {
   #runningFlush: Promise<void> = Promise.resolve();
   /** Asked for, not begun. */
   #nextFlush: Promise<void> | null = null;
+  #closed = false;
 
   constructor(store: KeyValue) {
     this.#store = store;
   }
 
-  /** @throws whatever the step or the store throws; later changes are not affected. */
+  /** @throws whatever the step or the store throws; later changes are not affected. `closed` after the end. */
   run<T>(step: () => Change<T> | Promise<Change<T>>): Promise<T> {
+    if (this.#closed) return Promise.reject(new DovetailError("closed"));
     const result = this.#last.then(async () => {
       const change = await step();
       if (change.writes.length > 0) {
@@ -50,6 +53,7 @@ export class Journal {
    * durable write carries those before it. Whoever asks while one is running shares the next.
    */
   flush(): Promise<void> {
+    if (this.#closed) return Promise.reject(new DovetailError("closed"));
     this.#nextFlush ??= this.#runningFlush.then(() => {
       this.#nextFlush = null;
       const flush = this.#store.batch([{ type: "put", key: keys.flushed, value: NOTHING }]);
@@ -59,9 +63,11 @@ export class Journal {
     return this.#nextFlush;
   }
 
-  /** Resolves when all changes so far are done. */
-  async idle(): Promise<void> {
+  /** Takes no more; resolves when all that was asked for is done, so that the store may be closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
     await this.#last;
+    await this.#nextFlush?.catch(() => undefined);
     await this.#runningFlush;
   }
 }
