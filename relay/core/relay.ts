@@ -138,6 +138,7 @@ export class Relay {
       label: config.label ?? "",
       address: config.address ?? null,
       own: () => this.#ownState(),
+      draining: () => !this.takesClients,
     });
     this.#cluster =
       nodes && new Cluster(nodes, { ...ports, requests, seats: this.#seats, status: this.#status });

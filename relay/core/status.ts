@@ -28,6 +28,7 @@ interface Parts {
   readonly label: string;
   readonly address: string | null;
   readonly own: () => OwnState;
+  readonly draining: () => boolean;
 }
 
 /** Each node tells the others how it is, so that any of them can say how all are. */
@@ -108,13 +109,15 @@ export class StatusBoard {
     ];
   }
 
-  /** Where clients find the nodes that take them. */
+  /** Where clients find the nodes that take them. Asked by everybody who comes: so nothing is summed up. */
   get addresses(): readonly string[] {
-    const others = this.#others().map((node) => this.#summaries.get(node));
-    const found = [this.#summary(), ...others].flatMap((summary) =>
-      summary?.address && !summary.draining ? [summary.address] : [],
-    );
-    return [...new Set(found)];
+    const { address, draining } = this.#parts;
+    const found = new Set<string>();
+    if (address !== null && !draining()) found.add(address);
+    for (const each of this.#summaries.values()) {
+      if (each.address !== null && !each.draining) found.add(each.address);
+    }
+    return [...found];
   }
 
   /** Without waiting for the time to come. */
