@@ -18,13 +18,22 @@ export function findNats() {
   return folders.map((folder) => join(folder, NAME)).find((path) => existsSync(path)) ?? null;
 }
 
+/** Below those that the system hands out by itself, so that nobody gets it before it is used. */
+const [FIRST_PORT, LAST_PORT] = [20_000, 32_000];
+
 export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 async function answers(port) {
