@@ -7,6 +7,7 @@ import { restore } from "./commands/restore.js";
 import { start } from "./commands/start.js";
 import { status } from "./commands/status.js";
 import { users } from "./commands/users.js";
+import { vapidKeys } from "./commands/vapid-keys.js";
 
 interface RelayCommand {
   readonly run: (args: readonly string[]) => Promise<number>;
@@ -24,6 +25,7 @@ const commands: Readonly<Record<string, RelayCommand>> = {
   restore: { run: restore, help: "makes a folder of data from such a file" },
   migrate: { run: migrate, help: "moves the embedded store into Cassandra" },
   invites: { run: invites, help: "lists, makes and revokes the codes that registering needs" },
+  "vapid-keys": { run: vapidKeys, help: "makes a pair of keys for web push" },
   users: { run: users, help: "lists who has an account, shows one, removes devices" },
 };
 
