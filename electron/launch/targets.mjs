@@ -60,10 +60,13 @@ export const targets = {
     configs: [program("test/soak/main.ts")],
   },
   "soak-real": {
-    sources: ["shared", "relay", "electron", "test/sim", "test/real", "test/soak"],
+    sources: ["shared", "relay", "electron", "test/sim", "test/real", "test/soak", "test/parts"],
     configs: [program("test/soak/real/main.ts")],
   },
-  bench: { sources: ["shared", "electron", "bench"], configs: [program("bench/main.ts")] },
+  bench: {
+    sources: ["shared", "electron", "bench", "test/parts"],
+    configs: [program("bench/main.ts")],
+  },
   simulate: {
     sources: ["shared", "electron", "relay", "bench"],
     configs: [program("bench/capacity/main.ts")],

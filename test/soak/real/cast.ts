@@ -67,6 +67,9 @@ export class Cast {
   readonly #folder: string;
   readonly #disks: SmallDisk[] = [];
   readonly #violate: (what: string) => void;
+  readonly #note: (line: string) => void;
+  /** Processes of devices that WebRTC's library has ended. */
+  crashes = 0;
   readonly #users = new Map<string, UserId>();
 
   constructor(
@@ -76,11 +79,18 @@ export class Cast {
       workers,
       services,
       violate,
-    }: { workers: number; services: Services | null; violate: (what: string) => void },
+      note,
+    }: {
+      workers: number;
+      services: Services | null;
+      violate: (what: string) => void;
+      note: (line: string) => void;
+    },
   ) {
     this.#scene = scene;
     this.#folder = folder;
     this.#violate = violate;
+    this.#note = note;
     this.noDisks = whyNoDisks(folder);
     this.wires = wiresFor(DEVICES);
     this.services = services;
@@ -157,7 +167,11 @@ export class Cast {
       this.#disks.push(disk);
     }
     mkdirSync(this.#folder, { recursive: true });
-    return { scene: this.#scene, folder: this.#folder, disk, violate: this.#violate };
+    const crashed = (which: string) => {
+      this.crashes++;
+      this.#note(`${which} crashed in WebRTC's library`);
+    };
+    return { scene: this.#scene, folder: this.#folder, disk, violate: this.#violate, crashed };
   }
 
   async #acquaint(): Promise<void> {

@@ -10,6 +10,9 @@ import { type Place, RelayMachine, type RelayProgram } from "./machine.js";
 import { RelayPath } from "./relay-path.js";
 
 const NODES = 3;
+/** Longer than any server or database node stays away. */
+const RESTART_MS = 120_000;
+const RESTART_PAUSE_MS = 500;
 const KEYSPACE = "dovetail";
 
 type Nats = Awaited<ReturnType<typeof startNats>>;
@@ -196,7 +199,7 @@ export class ClusterMachine extends RelayMachine {
     this.#program = program;
     this.port = program.port;
     // The first makes the tables.
-    for (let node = 0; node < NODES; node++) program.set(node, await this.#start(node));
+    for (let node = 0; node < NODES; node++) program.set(node, await this.#restart(node));
     return program;
   }
 
@@ -207,7 +210,7 @@ export class ClusterMachine extends RelayMachine {
     if (!program || !relay) return false;
     await relay.kill("SIGKILL");
     await wait();
-    if (this.running === program) program.set(node, await this.#start(node));
+    if (this.running === program) program.set(node, await this.#restart(node));
     return true;
   }
 
@@ -218,6 +221,18 @@ export class ClusterMachine extends RelayMachine {
     await wait();
     relay.signal("SIGCONT");
     return true;
+  }
+
+  /** As a supervisor does: a relay ends at once where its NATS server does not answer. */
+  async #restart(node: number): Promise<Relay> {
+    for (const end = Date.now() + RESTART_MS; ; ) {
+      try {
+        return await this.#start(node);
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await new Promise((done) => setTimeout(done, RESTART_PAUSE_MS));
+      }
+    }
   }
 
   #start(node: number): Promise<Relay> {

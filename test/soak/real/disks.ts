@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 /** Mebibytes: more than a run of twenty minutes writes to one profile. */
 const SIZE_MIB = 512;
+const MIB = 1_048_576;
 /** What others may take between the question how much is free and the answer. */
 const PAGES_LEFT = 256;
 
@@ -27,7 +28,10 @@ export class SmallDisk {
   }
 
   fill(): void {
-    const { bavail, bsize } = statfsSync(this.#mount);
+    const { bavail, bsize, blocks } = statfsSync(this.#mount);
+    // Somebody has unmounted it: what would be filled is the machine's own disk.
+    if (blocks * bsize > SIZE_MIB * MIB)
+      throw new Error(`${this.#mount} is no small disk any more`);
     const most = (bavail - PAGES_LEFT) * bsize;
     // Where somebody took some of it meanwhile, the pages below take all that there is.
     if (most > 0) spawnSync("fallocate", ["-l", String(most), this.#ballast], { stdio: "ignore" });

@@ -15,6 +15,8 @@ export interface Place {
   readonly folder: string;
   readonly disk: SmallDisk | null;
   readonly violate: (what: string) => void;
+  /** WebRTC's library has ended a device's process, which is started again. */
+  readonly crashed: (name: string) => void;
 }
 
 interface Program {
@@ -39,6 +41,9 @@ abstract class Machine<P extends Program> {
   #fullDisk = false;
   /** How often its disk had room again. */
   #emptied = 0;
+  #starting: Promise<void> | null = null;
+  /** Whether its process has native code in it that may end it as nothing of ours can. */
+  protected abstract readonly mayCrash: boolean;
 
   constructor(name: string, place: Place) {
     this.name = name;
@@ -53,6 +58,14 @@ abstract class Machine<P extends Program> {
 
   /** Answers when the program does. It cannot begin on a full disk, so that is waited for. */
   async start(): Promise<void> {
+    if (this.running) return;
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = null;
+    });
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
     for (;;) {
       const emptied = this.#emptied;
       try {
@@ -61,7 +74,8 @@ abstract class Machine<P extends Program> {
         void program.exited().then((ending) => {
           if (this.running !== program) return;
           this.running = null;
-          this.place.violate(`${this.name} ended by itself with ${ending}`);
+          if (this.mayCrash && ending === "SIGSEGV") this.#comeBack();
+          else this.place.violate(`${this.name} ended by itself with ${ending}`);
         });
         return;
       } catch (error) {
@@ -72,7 +86,14 @@ abstract class Machine<P extends Program> {
     }
   }
 
+  #comeBack(): void {
+    this.place.crashed(this.name);
+    this.start().catch((error: unknown) => this.place.violate(String(error)));
+  }
+
   async kill(): Promise<void> {
+    // What is just beginning could not be found otherwise.
+    await this.#starting?.catch(() => undefined);
     const program = this.running;
     this.running = null;
     await program?.kill();
@@ -110,6 +131,7 @@ export interface RelayProgram extends Program {
 
 export class RelayMachine extends Machine<RelayProgram> {
   readonly workers: number;
+  protected readonly mayCrash = false;
   port = 0;
 
   constructor(name: string, place: Place, workers: number) {
@@ -149,6 +171,7 @@ export interface Sent {
 
 export class DeviceMachine extends Machine<Headless> {
   readonly handle: string;
+  protected readonly mayCrash = true;
   /** Its place among all devices, by which the wires know it. */
   readonly index: number;
   readonly path: RelayPath;

@@ -51,6 +51,8 @@ export interface Outcome {
   readonly received: number;
   readonly direct: number;
   readonly faults: number;
+  /** Of devices, in WebRTC's library. */
+  readonly crashes: number;
   /** Devices and members that came and went. */
   readonly moves: ReadonlyMap<string, number>;
   /** Operations by what was asked for. */
@@ -89,7 +91,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const scene = new Scene({ detached: true });
   const services = cluster ? await Services.start(folder) : null;
   const cast: Cast = new Cast(scene, folder, {
-    ...{ workers, services },
+    ...{ workers, services, note },
     violate: (what) => watch.violate(what),
   });
   const long = seconds >= LONG_SECONDS;
@@ -135,6 +137,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
     received: watch.received,
     direct: watch.direct,
     faults: nemesis?.faults ?? 0,
+    crashes: cast.crashes,
     struck: nemesis?.struck ?? new Map(),
     skipped: nemesis?.skipped ?? [],
     violations: watch.violations,
