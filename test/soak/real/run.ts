@@ -17,6 +17,14 @@ import { Watch } from "./watch.js";
 
 /** The longest that healing may take: back-offs of half a minute, one after the other. */
 const PATIENCE_MS = 3 * 60_000;
+/** Milliseconds between what one hand does and its next. */
+const LONGEST_PAUSE_MS = 350;
+/**
+ * Three database nodes on the machine of everybody else take some hundred messages a second at the best;
+ * what is told directly beyond that would wait for its place for as long again as everybody talked.
+ */
+const CLUSTER_PATIENCE_MS = 8 * 60_000;
+const CLUSTER_LONGEST_PAUSE_MS = 1_500;
 const LOOK_MS = 500;
 const FLEET_EVERY_MS = 4_000;
 /** From which length on devices come and go in a run, and admins do. */
@@ -95,7 +103,10 @@ export async function run(options: RunOptions): Promise<Outcome> {
     violate: (what) => watch.violate(what),
   });
   const long = seconds >= LONG_SECONDS;
-  const traffic = new Traffic(cast, watch, { admins: long, operate });
+  const traffic = new Traffic(cast, watch, {
+    ...{ admins: long, operate },
+    longestPauseMs: cluster ? CLUSTER_LONGEST_PAUSE_MS : LONGEST_PAUSE_MS,
+  });
   const fleet = new Fleet(cast, traffic, { everyMs: FLEET_EVERY_MS, devices: long, note });
   let nemesis: Nemesis | null = null;
   let judged = { messages: 0, disappeared: 0 };
@@ -176,7 +187,7 @@ async function judge(cast: Cast, watch: Watch): Promise<Judgement> {
 }
 
 async function rest(cast: Cast, watch: Watch): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
+  const end = Date.now() + (cast.services ? CLUSTER_PATIENCE_MS : PATIENCE_MS);
   for (;;) {
     const restless = await unrest(cast);
     // A copy of what is being written may be none.

@@ -13,8 +13,6 @@ import type { Watch } from "./watch.js";
 
 /** Operations that a device has running at once at the most; a person clicks no faster, a bot does. */
 const AT_ONCE = 6;
-/** Milliseconds between the end of one operation and the next of the same kind of hand. */
-const LONGEST_PAUSE_MS = 350;
 const ABSENT_MS = 50;
 
 /** A killed process took the call with it. */
@@ -33,6 +31,7 @@ export class Traffic implements Stage<DeviceMachine> {
   readonly admins: boolean;
   readonly watch: Watch;
   readonly #operate: Operate;
+  readonly #longestPauseMs: number;
   readonly #hands: Promise<void>[] = [];
   readonly #resting = new Set<DeviceMachine>();
   /** Operations running on each device. */
@@ -43,8 +42,18 @@ export class Traffic implements Stage<DeviceMachine> {
   constructor(
     cast: Cast,
     watch: Watch,
-    { admins, operate }: { admins: boolean; operate: Operate },
+    {
+      admins,
+      operate,
+      longestPauseMs,
+    }: {
+      admins: boolean;
+      operate: Operate;
+      /** Between the end of one operation and the next of the same hand. */
+      longestPauseMs: number;
+    },
   ) {
+    this.#longestPauseMs = longestPauseMs;
     this.admins = admins;
     this.#operate = operate;
     this.cast = cast;
@@ -96,7 +105,7 @@ export class Traffic implements Stage<DeviceMachine> {
     while (this.#going && this.cast.devices.includes(device)) {
       const idle = !this.#resting.has(device) && device.running;
       if (idle) await this.#counted(device, this.#operate(this, device, random));
-      const pauseMs = idle ? random.fraction() * LONGEST_PAUSE_MS : ABSENT_MS;
+      const pauseMs = idle ? random.fraction() * this.#longestPauseMs : ABSENT_MS;
       await new Promise((done) => setTimeout(done, pauseMs));
     }
   }
