@@ -74,6 +74,14 @@ export class Attention {
     this.#changed();
   }
 
+  /** Whether that is this device which, of those that are there, has been there for longest. */
+  get isFirst(): boolean {
+    const [first] = [...this.#devices].sort(
+      (a, b) => a.since - b.since || (a.deviceId < b.deviceId ? -1 : 1),
+    );
+    return !first || first.deviceId === this.#core.state.self.deviceId;
+  }
+
   isThere(device: DeviceId): boolean {
     return this.#devices.some(({ deviceId }) => deviceId === device);
   }

@@ -43,6 +43,8 @@ const name = text(MAX_NAME_BYTES);
 /** A data: URL. */
 const picture = text(Math.ceil(MAX_PICTURE_BYTES / 3) * 4 + 32);
 const profile = struct({ name, description: text(MAX_DESCRIPTION_BYTES), picture });
+/** What people change of it one by one. */
+export const PROFILE_PARTS = ["name", "description", "picture"] as const;
 export type Profile = {
   readonly name: string;
   readonly description: string;
@@ -72,7 +74,7 @@ const bodies = frameFamily({
   pin: [5, { target, on: bool }],
   timer: [6, { seconds: uint(0xffff_ffff) }],
   /** All of it, and which part is another one than before. */
-  profile: [7, { profile, changed: oneOf("name", "description", "picture") }],
+  profile: [7, { profile, changed: oneOf(...PROFILE_PARTS) }],
   /** With a change of members: what those who are added could not know. */
   membership: [8, { profile: optional(profile), timer: uint(0xffff_ffff) }],
   /** Stands where an own entry disappeared before it could be sent. */

@@ -6,14 +6,16 @@ import { MAX_RECEIPT_MEMBERS } from "../../shared/limits.js";
 import type { ConversationState } from "../../shared/protocol.js";
 import { Alerts } from "./alerts.js";
 import { Attention } from "./attention.js";
-import type { Core } from "./core.js";
+import { type Core, unchanged } from "./core.js";
 import { Delivery } from "./delivery.js";
 import { Devices } from "./devices.js";
 import { DirectLinks } from "./direct-links.js";
 import { DirectPath } from "./direct-path.js";
 import { Disappearing } from "./disappearing.js";
+import { addOwn } from "./entries.js";
 import { HandIn } from "./hand-in.js";
 import { HistoryTransfer } from "./history-transfer.js";
+import { newsOf } from "./newcomers.js";
 import type { DeviceKey } from "./ports.js";
 import { PresenceBook } from "./presence.js";
 import type { Push, RelayLink, Welcome } from "./relay-link.js";
@@ -65,7 +67,10 @@ export class Engine {
       this.direct.presenceChanged(user),
     );
     this.typing = new Typing(core, relay, this.links);
-    this.attention = new Attention(core, relay, () => this.#alerts.devicesChanged());
+    this.attention = new Attention(core, relay, () => {
+      this.#alerts.devicesChanged();
+      this.#tellAllNews();
+    });
     this.#alerts = new Alerts(core, this.attention);
     this.#reports = new Reports(core, relay);
     const placed = (id: ConversationId) => this.#reports.stored(id);
@@ -81,7 +86,10 @@ export class Engine {
     this.#sync = new Sync(core, relay, this.#transfer, {
       changed: (id) => this.#changed(id),
       rewound: (conversation) => this.#delivery.push(conversation),
-      leveled: () => this.#repair.leveled(),
+      leveled: () => {
+        this.#repair.leveled();
+        this.#tellAllNews();
+      },
       suspected: (id) => this.#repair.suspect(id),
     });
     this.#repair = new Repair(core, relay, {
@@ -244,6 +252,30 @@ export class Engine {
   #changed(id: ConversationId): void {
     this.#reports.stored(id);
     void this.presence.follow();
+    const conversation = this.#core.state.conversations.get(id);
+    if (conversation) void this.#tellNews(conversation);
+  }
+
+  #tellAllNews(): void {
+    for (const each of this.#core.state.conversations.values()) void this.#tellNews(each);
+  }
+
+  /** To those who came to a group. What fails is tried when there is more of the log. */
+  async #tellNews(conversation: Conversation): Promise<void> {
+    const { state, journal, ports } = this.#core;
+    const { conversationId } = conversation.row;
+    try {
+      while (newsOf(state, conversation, this.attention.isFirst)) {
+        // In its turn: it may be said by then.
+        await journal.run(async () => {
+          const body = newsOf(state, conversation, this.attention.isFirst);
+          return body ? addOwn(this.#core, conversationId, body) : unchanged(null);
+        });
+        this.queued(conversation);
+      }
+    } catch (error) {
+      ports.log.warn("newcomers were not told", { code: DovetailError.from(error).code });
+    }
   }
 
   #handle(user: UserId): string {

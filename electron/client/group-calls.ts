@@ -11,6 +11,7 @@ import type { Core } from "./core.js";
 import type { Engine } from "./engine.js";
 import type { Handlers } from "./handlers.js";
 import { groupOf } from "./membership.js";
+import { NO_PROFILE, profileOf } from "./newcomers.js";
 import { personOf } from "./people.js";
 import type { RelayLink } from "./relay-link.js";
 import type { Conversation } from "./state.js";
@@ -24,8 +25,6 @@ const SETTLE_MS = 10_000;
 
 /** People looked up at once. */
 const LOOKUPS = 16;
-
-const NO_PROFILE: Profile = { name: "", description: "", picture: "" };
 
 interface GroupParts {
   readonly engine: () => Engine;
@@ -182,7 +181,6 @@ export class GroupCalls {
       try {
         await this.#relay.request("changeMembership", { conversationId, epoch, change, payload });
         await this.#parts.engine().level(conversationId);
-        if (news) await this.#tellAgain(conversation, profile, seconds);
         return;
       } catch (thrown) {
         const error = DovetailError.from(thrown);
@@ -190,21 +188,6 @@ export class GroupCalls {
         await this.#parts.engine().level(conversationId);
       }
     }
-  }
-
-  /** To those who came, where something of it was changed at the same moment. */
-  async #tellAgain(
-    conversation: Conversation,
-    told: Profile | null,
-    seconds: number,
-  ): Promise<void> {
-    const profile = profileOf(conversation);
-    const changed = (["name", "description", "picture"] as const).find(
-      (part) => profile[part] !== (told ?? NO_PROFILE)[part],
-    );
-    if (changed) await this.#parts.queue(conversation, { type: "profile", profile, changed });
-    const now = conversation.timer?.seconds ?? 0;
-    if (now !== seconds) await this.#parts.queue(conversation, { type: "timer", seconds: now });
   }
 
   async #update(
@@ -275,11 +258,6 @@ export class GroupCalls {
     return { conversationId: conversation.conversationId };
   }
 }
-
-const profileOf = ({ profile }: Conversation): Profile =>
-  profile
-    ? { name: profile.name, description: profile.description, picture: profile.picture }
-    : NO_PROFILE;
 
 /** An invite of a client that is newer than this one still leads to its group. */
 function readPreview(preview: Uint8Array): { profile: Profile; timer: number } {

@@ -30,6 +30,8 @@ export function followed(
   seq: number,
 ): ConversationRow | null {
   if (!membership || membership.epoch !== row.epoch + 1) return null;
+  // Who is not a member is told of nobody: who else is there when they come back the relay has to tell.
+  if (row.epoch > 0 && row.members.length === 0) return null;
   const change = { ...membership, adds: membership.adds.map(({ userId }) => userId) };
   const after = changed(groupOf(row), change);
   const members = after.members.map(({ userId, admin }) => {

@@ -33,6 +33,7 @@ import {
   MAX_TEXT_BYTES,
 } from "../../shared/limits.js";
 import { membership, RUN_BYTES, rights, SIGNATURE_BYTES } from "../../shared/protocol.js";
+import { PROFILE_PARTS } from "./content.js";
 import { MAX_COUNTER } from "./hlc.js";
 
 /** Raised by one when a row changes its form; a database says which it has. */
@@ -147,6 +148,15 @@ const timer = struct({ writing, seconds: uint() });
 export const timerRow = row("timers", timer);
 export type TimerRow = Infer<typeof timer>;
 
+/**
+ * What those who came to a group have wrongly, because it was changed after the entry that let them in was
+ * written, or the link made by which they came: the part of the profile that differs first, and whether
+ * the timer does; and whether some of them were let in by this device.
+ */
+const news = struct({ profile: optional(oneOf(...PROFILE_PARTS)), timer: bool, own: bool });
+export const newsRow = row("groups", news);
+export type NewsRow = Infer<typeof news>;
+
 /** Messages pinned at once, with those that were unpinned and could be told of late. */
 export const MAX_PINS = 200;
 const pin = struct({ deviceId, n: uint(), writing, on: bool });
@@ -248,6 +258,8 @@ export const keys = {
   profile: (id: ConversationId) => `profile/${id}`,
   timers: "timer/",
   timer: (id: ConversationId) => `timer/${id}`,
+  untold: "news/",
+  news: (id: ConversationId) => `news/${id}`,
   pins: "pins/",
   pinsOf: (id: ConversationId) => `pins/${id}`,
   flags: "flag/",

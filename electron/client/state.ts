@@ -30,6 +30,8 @@ import {
   logRow,
   type MemberRow,
   membersRow,
+  type NewsRow,
+  newsRow,
   type PinRow,
   type ProfileRow,
   personRow,
@@ -79,6 +81,8 @@ export interface Conversation {
   lastShown: { readonly seq: number; readonly row: LogRow } | null;
   profile: ProfileRow | null;
   timer: TimerRow | null;
+  /** What this device has yet to tell those whom it let in; null for nothing. */
+  news: NewsRow | null;
   pins: readonly PinRow[];
   readonly flags: Map<Flag, FlagRow>;
   draft: DraftRow | null;
@@ -93,6 +97,7 @@ export const newConversation = (row: ConversationRow): Conversation => ({
   lastShown: null,
   profile: null,
   timer: null,
+  news: null,
   pins: [],
   flags: new Map(),
   draft: null,
@@ -214,6 +219,9 @@ export class ClientState {
     });
     await each(keys.timers, (to, value) => {
       to.timer = timerRow.decode(value);
+    });
+    await each(keys.untold, (to, value) => {
+      to.news = newsRow.decode(value);
     });
     await each(keys.pins, (to, value) => {
       to.pins = pinsRow.decode(value);

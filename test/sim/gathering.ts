@@ -88,17 +88,20 @@ export class Gathering<D extends Attendant> {
   }
 
   /**
-   * Whether somebody who knew what the group was called then let its user in. A link shows what it
-   * was when the link was made.
+   * Whether somebody who knows what the group is called was there when its user came, and still is. A
+   * link shows what it was when the link was made.
    */
-  isInformed(device: Attendant): boolean {
+  isInformed(device: Pick<Attendant, "handle">): boolean {
     const from = this.since(device);
     const entry = this.log.find(({ seq }) => seq === from);
-    return entry?.userId !== this.#world.userOf(device.handle) || entry?.membership?.epoch === 1;
+    const byLink =
+      entry?.userId === this.#world.userOf(device.handle) && entry?.membership?.epoch !== 1;
+    const others = this.steady(device).filter((handle) => handle !== device.handle);
+    return !byLink || others.some((handle) => this.isInformed({ handle }));
   }
 
   /** From which place on its user was told everything that is told to members. */
-  since({ handle }: Attendant): number {
+  since({ handle }: Pick<Attendant, "handle">): number {
     return current(this.stays(handle))?.from ?? Number.POSITIVE_INFINITY;
   }
 
@@ -115,7 +118,7 @@ export class Gathering<D extends Attendant> {
   }
 
   /** Those who were told all that this one was told in its present membership. */
-  steady(device: D): string[] {
+  steady(device: Pick<Attendant, "handle">): string[] {
     const since = this.since(device);
     return this.handles.filter((handle) => (current(this.stays(handle))?.from ?? 0) <= since);
   }

@@ -244,6 +244,44 @@ describe("a group", () => {
   });
 });
 
+describe("who is added while something is set", () => {
+  /** Bob sets the timer, and `later` ms after that alice adds dave, with a device that ends then. */
+  async function add(later: number): Promise<void> {
+    world = await World.open({ seed: 13, handles: ["alice", "bob", "dave"] });
+    on = new Asking(world);
+    [alice, bob, dave] = world.devices as [Device, Device, Device];
+    group = (await on.ask(alice, "groups.create", { name: "Run", handles: ["bob"] }))
+      .conversationId;
+    await world.run(5_000);
+    const id = { conversationId: group };
+    const { length } = readLog(world.relay.disk, group);
+    bob.client?.call("conversations.setTimer", { ...id, seconds: 604_800 });
+    await world.run(later);
+    alice.client?.call("groups.add", { ...id, handles: ["dave"] }).catch(() => undefined);
+    while (readLog(world.relay.disk, group).length < length + 2) await world.run(1);
+    // Both are in the log; her device has not heard of all of it.
+    world.kill(alice);
+    await world.run(3_000);
+    world.start(alice);
+    await world.run(10_000);
+  }
+
+  it("comes to know it, also when whoever adds them ends at that moment", async () => {
+    let told = 0;
+    // What is said directly goes to the relay two seconds later.
+    for (let later = 1_950; later <= 2_050; later += 10) {
+      await add(later);
+      for (const device of [alice, bob, dave]) {
+        expect(await on.about(device, group)).toMatchObject({ timer: 604_800, memberCount: 3 });
+      }
+      const list = await notices(alice);
+      told += list.filter((type) => type === "timer").length - 1;
+    }
+    // At some of the moments he was told again: the timer came between what he was told and its place.
+    expect(told).toBeGreaterThan(0);
+  });
+});
+
 describe("an invite link", () => {
   it("lets people in as often as it says, and shows what it leads to", async () => {
     const invite = await on.ask(alice, "groups.createInvite", {
@@ -262,6 +300,28 @@ describe("an invite link", () => {
     await on.ask(dave, "groups.leave", { conversationId: group });
     await world.run(3_000);
     expect(await on.refusal(dave, "groups.join", { code })).toBe("link_invalid");
+  });
+
+  it("lets nobody in who does not learn what was changed since it was made", async () => {
+    const id = { conversationId: group };
+    const { code } = await on.ask(bob, "groups.createInvite", id);
+    await on.ask(bob, "groups.update", { ...id, name: "Sailing" });
+    await on.ask(bob, "conversations.setTimer", { ...id, seconds: 604_800 });
+    await world.run(3_000);
+    world.kill(bob);
+    await on.ask(dave, "groups.join", { code });
+    await world.run(10_000);
+    const about = { title: "Sailing", timer: 604_800, memberCount: 4 };
+    for (const device of [alice, laptop, carol, dave]) {
+      expect(await on.about(device, group)).toMatchObject(about);
+    }
+    // By one device, of whoever has been there for longest.
+    expect(await notices(dave)).toEqual(["joined", "renamed", "timer"]);
+    expect((await on.list(dave, group)).map(({ from }) => from)).toEqual([
+      "dave",
+      "alice",
+      "alice",
+    ]);
   });
 
   it("is worthless once it is revoked or has expired", async () => {
