@@ -3,12 +3,14 @@
  * never one for a user. Messages of one connection on one subject arrive in their order, at most once.
  */
 import { createHash } from "node:crypto";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { connect, type NatsConnection, type Subscription } from "@nats-io/transport-node";
 import { DovetailError } from "../../shared/errors.js";
 import { MAX_FRAME_BYTES } from "../../shared/limits.js";
 import type { Clock, Log, Timer } from "../../shared/runtime.js";
 import type { Bus, BusListener } from "../core/cluster/bus.js";
 import type { NodeId } from "../core/cluster/ring.js";
+import { readTlsClient, type TlsClientFiles } from "../tls.js";
 
 const NODE_BYTES = 16;
 /** Milliseconds from one heartbeat to the next. */
@@ -26,6 +28,17 @@ export interface NatsOptions {
   readonly servers: readonly string[];
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** Null for TLS only where the server asks for it, with those who sign for the system. */
+  readonly tls?: TlsClientFiles | null;
+}
+
+interface BusParts {
+  /** Nodes of one relay and one protocol meet. */
+  readonly relay: string;
+  readonly protocol: number;
+  readonly node: NodeId;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 interface Peer {
@@ -48,34 +61,36 @@ export class NatsBus implements Bus {
   #aliveSince = 0;
   #closed = false;
 
-  private constructor(
-    connection: NatsConnection,
-    parts: { relay: string; node: NodeId; clock: Clock; log: Log },
-  ) {
+  private constructor(connection: NatsConnection, parts: BusParts) {
     this.#connection = connection;
     this.node = parts.node;
     this.#clock = parts.clock;
     this.#log = parts.log;
     // Several relays may use one cluster of NATS; a name may hold what a subject may not.
     const relay = createHash("sha256").update(parts.relay).digest("hex").slice(0, 16);
-    this.#prefix = `dovetail.${relay}`;
+    this.#prefix = `dovetail.${parts.protocol}.${relay}`;
   }
 
-  /** @throws DovetailError `storage_failed` where no server is reached, or takes no message that is large enough. */
+  /**
+   * @throws DovetailError `storage_failed` where no server is reached, or takes no message that is large
+   * enough; `invalid_params` for the files of `tls`.
+   */
   static async open(
-    { servers, user, password }: NatsOptions,
-    parts: { relay: string; node: NodeId; clock: Clock; log: Log },
+    { servers, user, password, tls }: NatsOptions,
+    parts: BusParts,
   ): Promise<NatsBus> {
     const connection = await connect({
       servers: [...servers],
       ...(user !== undefined && { user, pass: password ?? "" }),
+      ...(tls && { tls: tlsTo(servers, tls) }),
       name: `dovetail ${parts.node}`,
       // A server that hangs is left within seconds, and one is looked for until it is found.
       ...{ timeout: BEAT_MS, pingInterval: BEAT_MS, maxPingOut: 2 },
       ...{ reconnectTimeWait: 50, maxReconnectAttempts: -1 },
     }).catch((cause: unknown) => {
-      const names = servers.join(", ");
-      throw new DovetailError("storage_failed", `NATS cannot be reached at ${names}.`, { cause });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `NATS cannot be reached at ${servers.join(", ")}: ${why}.`;
+      throw new DovetailError("storage_failed", message, { cause });
     });
     const most = connection.info?.max_payload ?? 0;
     if (most < MAX_MESSAGE_BYTES) {
@@ -199,6 +214,19 @@ export class NatsBus implements Bus {
   #tellMembers(): void {
     this.#listener?.members([this.node, ...this.#peers.keys()]);
   }
+}
+
+/**
+ * A server is one of those that this node was told of, whichever of them it says that it is. The library
+ * passes this on to Node; by itself it compares with a name alone: `localhost` for servers by address.
+ */
+function tlsTo(servers: readonly string[], files: TlsClientFiles) {
+  const hosts = servers.map((server) => server.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1"));
+  const check = (_name: string, certificate: PeerCertificate): Error | undefined => {
+    const wrongs = hosts.map((host) => checkServerIdentity(host, certificate));
+    return wrongs.includes(undefined) ? undefined : wrongs[0];
+  };
+  return { ...readTlsClient(files), checkServerIdentity: check };
 }
 
 const nodeOf = (data: Uint8Array, at: number): NodeId =>

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { Registry } from "prom-client";
-import type { TlsPair } from "./tls.js";
+import type { TlsPair } from "../tls.js";
 
 /** What operators and their tools ask; and where clients knock, who then go on by WebSocket. */
 export function httpServer(

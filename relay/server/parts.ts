@@ -9,6 +9,7 @@ import { refuseMarked } from "../backup/marks.js";
 import { LocalPart, partMethods, type SnapshotPart } from "../backup/part.js";
 import { NatsBus, type NatsOptions } from "../bus/nats-bus.js";
 import type { Bus } from "../core/cluster/bus.js";
+import { NODE_PROTOCOL } from "../core/cluster/messages.js";
 import type { NodeId } from "../core/cluster/ring.js";
 import type { RelayStore } from "../core/ports.js";
 import { CassandraRelayStore } from "../store/cassandra/cassandra-relay-store.js";
@@ -94,7 +95,8 @@ async function cassandra(
   }
   try {
     const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;
-    const parts = { relay: name ?? store.name, node, clock: nodeClock, log };
+    const relay = name ?? store.name;
+    const parts = { relay, protocol: NODE_PROTOCOL, node, clock: nodeClock, log };
     const bus = await NatsBus.open(nats, parts);
     const close = async () => {
       await bus.close();

@@ -10,6 +10,7 @@ import type { NatsOptions } from "../bus/nats-bus.js";
 import type { Retention } from "../core/config.js";
 import { Relay } from "../core/relay.js";
 import type { CassandraOptions } from "../store/cassandra/database.js";
+import { readTls, type TlsFiles } from "../tls.js";
 import { Admission } from "./admission.js";
 import { Gateway, type GatewayOptions } from "./gateway.js";
 import { httpServer } from "./http.js";
@@ -17,7 +18,6 @@ import { Limits, type Rates } from "./limits.js";
 import { logOf } from "./log.js";
 import { prometheusMetrics } from "./metrics.js";
 import { openParts, type Worker } from "./parts.js";
-import { readTls, type TlsFiles } from "./tls.js";
 import { type TurnOptions, turnServer } from "./turn.js";
 
 export interface RelayServerOptions extends Rates, GatewayOptions {

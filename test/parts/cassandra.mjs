@@ -104,7 +104,7 @@ export async function getCassandra() {
 
 const address = (node) => `127.0.0.${node}`;
 
-const yaml = (node, folder) =>
+const yaml = (node, folder, more) =>
   Object.entries({
     cluster_name: "dovetail-test",
     partitioner: "org.apache.cassandra.dht.Murmur3Partitioner",
@@ -133,6 +133,7 @@ const yaml = (node, folder) =>
     hints_directory: join(folder, "hints"),
     saved_caches_directory: join(folder, "saved_caches"),
     seed_provider: `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "${address(1)}"}]}]`,
+    ...more,
   })
     .map(([key, value]) => `${key}: ${value}`)
     .join("\n");
@@ -177,10 +178,12 @@ class Node {
   #child = null;
   #exited = Promise.resolve();
 
-  constructor(lib, folder, number) {
+  constructor(lib, folder, number, { settings, access }) {
     this.lib = lib;
     this.folder = folder;
     this.number = number;
+    this.settings = settings;
+    this.access = access;
     this.address = address(number);
   }
 
@@ -199,7 +202,10 @@ class Node {
   /** Until it answers CQL. */
   async start() {
     await mkdir(this.folder, { recursive: true });
-    await writeFile(join(this.folder, "cassandra.yaml"), yaml(this.number, this.folder));
+    await writeFile(
+      join(this.folder, "cassandra.yaml"),
+      yaml(this.number, this.folder, this.settings),
+    );
     await writeFile(join(this.folder, "logback.xml"), LOGBACK);
     const log = await open(join(this.folder, "log"), "a");
     this.#child = spawn("java", flags(this.lib, this.folder, this.number), {
@@ -227,6 +233,7 @@ class Node {
       contactPoints: [this.address],
       localDataCenter: DATACENTER,
       socketOptions: { connectTimeout: 2_000, readTimeout: 2_000 },
+      ...this.access,
     });
     try {
       await client.execute("SELECT release_version FROM system.local");
@@ -247,15 +254,21 @@ class Node {
 }
 
 /**
- * `close()` ends the nodes.
- * @param {string=} into
+ * `close()` ends the nodes. `settings` are of cassandra.yaml, and `access` what a client of such nodes has
+ * to be given.
+ * @param {number=} count
+ * @param {{
+ *   into?: string,
+ *   settings?: Record<string, string>,
+ *   access?: Partial<import("cassandra-driver").ClientOptions>,
+ * }} options
  */
-export async function startCassandra(count = 1, into) {
+export async function startCassandra(count = 1, { into, settings = {}, access = {} } = {}) {
   const lib = await getCassandra();
   const folder = into ?? (await mkdtemp(join(tmpdir(), "dovetail-cassandra-")));
   const nodes = Array.from(
     { length: count },
-    (_, i) => new Node(lib, join(folder, `${i + 1}`), i + 1),
+    (_, i) => new Node(lib, join(folder, `${i + 1}`), i + 1, { settings, access }),
   );
   const end = () => {
     for (const node of nodes) void node.kill();

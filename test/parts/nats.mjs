@@ -60,17 +60,34 @@ const clusterOf = ({ port, routes }) => `cluster {
 }
 `;
 
+const tlsOf = ({ ca, cert, key }) => `tls {
+  ca_file: "${ca}"
+  cert_file: "${cert}"
+  key_file: "${key}"
+  verify: true
+}
+`;
+
 /**
  * `kill()` ends it with SIGKILL, `start()` starts it again, `close()` ends it for good. `routes`: the
  * other servers of one cluster, each on a port of 127.0.0.1, and the port on which they find this one.
- * @param {{ maxPayload?: number, port?: number, cluster?: { port: number, routes: number[] } }} options
+ * `tls`: files in PEM; whoever comes has to have a certificate of that authority then.
+ * @param {{
+ *   maxPayload?: number,
+ *   port?: number,
+ *   cluster?: { port: number, routes: number[] },
+ *   tls?: { ca: string, cert: string, key: string },
+ * }} options
  */
-export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, cluster } = {}) {
+export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, cluster, tls } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "dovetail-nats-"));
   const port = wanted ?? (await freePort());
   const config = join(folder, "nats.conf");
   const alone = `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\n`;
-  await writeFile(config, cluster ? alone + clusterOf(cluster) : alone);
+  await writeFile(
+    config,
+    [alone, cluster ? clusterOf(cluster) : "", tls ? tlsOf(tls) : ""].join(""),
+  );
   let child = null;
   const kill = async () => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;

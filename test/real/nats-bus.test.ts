@@ -1,11 +1,15 @@
 /** The bus between relay nodes on a real nats-server. */
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join as path } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, type TestContext, vi } from "vitest";
 import { NatsBus } from "../../relay/bus/nats-bus.js";
 import type { NodeId } from "../../relay/core/cluster/ring.js";
 import { MAX_FRAME_BYTES } from "../../shared/limits.js";
 import { nodeClock } from "../../shared/node/runtime.js";
 import { findNats, startNats } from "../parts/nats.mjs";
+import { Authority, hasOpenssl } from "../relay/certificates.js";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 const WAIT = { timeout: 30_000, interval: 50 };
@@ -32,9 +36,12 @@ class Node {
 let nats: Awaited<ReturnType<typeof startNats>>;
 const nodes: Node[] = [];
 
-const join = async (relay = "relay-test"): Promise<Node> => {
+const partsOf = (relay = "relay-test", protocol = 1) => {
   const node = randomBytes(16).toString("hex") as NodeId;
-  const parts = { relay, node, clock: nodeClock, log };
+  return { relay, protocol, node, clock: nodeClock, log };
+};
+const join = async (relay?: string, protocol?: number): Promise<Node> => {
+  const parts = partsOf(relay, protocol);
   const joined = new Node(await NatsBus.open({ servers: [nats.url] }, parts));
   nodes.push(joined);
   return joined;
@@ -57,9 +64,9 @@ afterEach(async () => {
 describe("nodes on one bus", () => {
   it("find each other, and hear each other in order, also what is as large as a frame", async () => {
     const [one, two, three] = [await join(), await join(), await join()];
-    const elsewhere = await join("another relay");
+    const others = [await join("another relay"), await join("relay-test", 2)];
     await together(one, two, three);
-    expect(elsewhere.members).toEqual(idsOf(elsewhere));
+    for (const other of others) expect(other.members).toEqual(idsOf(other));
     for (let i = 0; i < 500; i++) one.bus.send(two.bus.node, Buffer.from(String(i)));
     one.bus.send(two.bus.node, Buffer.alloc(MAX_FRAME_BYTES, "x"));
     await vi.waitFor(() => expect(two.heard).toHaveLength(501), WAIT);
@@ -95,7 +102,7 @@ describe("nodes on one bus", () => {
 });
 
 it("says what is wrong with the server", async () => {
-  const parts = { relay: "x", node: "0".repeat(32) as NodeId, clock: nodeClock, log };
+  const parts = partsOf();
   const small = await startNats({ maxPayload: 65_536 });
   try {
     await expect(NatsBus.open({ servers: [small.url] }, parts)).rejects.toThrow("max_payload");
@@ -103,4 +110,46 @@ it("says what is wrong with the server", async () => {
     await small.close();
   }
   await expect(NatsBus.open({ servers: [small.url] }, parts)).rejects.toThrow("cannot be reached");
+});
+
+describe.skipIf(!hasOpenssl)("a bus over TLS", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(path(tmpdir(), "dovetail-nats-tls-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it("is of servers that its authority vouches for, and that were named", async () => {
+    const authority = new Authority(folder, "authority");
+    const other = new Authority(folder, "other");
+    const own = authority.issue("relay", "DNS:relay.example");
+    const ca = authority.certificate;
+    const server = await startNats({ tls: { ca, ...authority.issue("nats", "IP:127.0.0.1") } });
+    const elsewhere = await startNats({ tls: { ca, ...authority.issue("far", "IP:127.0.0.9") } });
+    const open = (url: string, tls: { ca: string; own: typeof own | null } | null) =>
+      NatsBus.open({ servers: [url], tls }, partsOf());
+    try {
+      const two = [new Node(await open(server.url, { ca, own }))];
+      two.push(new Node(await open(server.url, { ca, own })));
+      nodes.push(...two);
+      await together(...two);
+      const wrong = [
+        [server, null, "verify"],
+        [server, { ca, own: null }, "cannot be reached"],
+        [server, { ca: other.certificate, own }, "verify"],
+        [elsewhere, { ca, own }, "altnames"],
+        // The one of the other tests, which says that it does no TLS.
+        [nats, { ca, own }, "tls"],
+      ] as const;
+      for (const [at, tls, why] of wrong) await expect(open(at.url, tls)).rejects.toThrow(why);
+    } finally {
+      await Promise.all([server.close(), elsewhere.close()]);
+    }
+  });
+
+  it("is not begun without the files that it was told of", async () => {
+    const tls = { ca: path(folder, "ca.pem"), own: null };
+    const opening = NatsBus.open({ servers: [nats.url], tls }, partsOf());
+    await expect(opening).rejects.toMatchObject({ code: "invalid_params" });
+  });
 });

@@ -101,6 +101,12 @@ describe("the relay's options", () => {
     [["--nats", "10.0.0.1"], {}, "--nats goes with --store cassandra"],
     [["--nats", "a b"], {}, "--nats is wrong"],
     [["--tls-cert", "a.pem"], {}, "--tls-cert and --tls-key are given together"],
+    [["--nats-tls-key", "a.pem"], {}, "--nats-tls-cert and --nats-tls-key are given together"],
+    [
+      ["--cassandra-tls-cert", "a.pem", "--cassandra-tls-key", "a.key"],
+      {},
+      "--cassandra-tls-cert needs --cassandra-tls-ca",
+    ],
     [["--workers", "17"], {}, "--workers is wrong"],
     [
       ["--workers", "2", "--store", "cassandra", "--cassandra-contact-points", "a"],
@@ -138,8 +144,19 @@ describe("the relay's options", () => {
       replication: 3,
       user: "alice",
       password: "secret",
+      tls: null,
     });
     expect(read([])?.cassandra).toBeNull();
+  });
+
+  it("says who vouches for Cassandra and NATS, and who the relay is to them", () => {
+    const points = ["--store", "cassandra", "--cassandra-contact-points", "a", "--nats", "b"];
+    const own = ["--nats-tls-cert", "relay.pem", "--nats-tls-key", "relay.key"];
+    const authorities = ["--cassandra-tls-ca", "c.pem", "--nats-tls-ca", "n.pem"];
+    expect(read([...points, ...authorities, ...own])).toMatchObject({
+      cassandra: { tls: { ca: "c.pem", own: null } },
+      nats: { tls: { ca: "n.pem", own: { cert: "relay.pem", key: "relay.key" } } },
+    });
   });
 
   it("help names every option and reads nothing", () => {

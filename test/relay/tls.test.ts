@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type PeerCertificate } from "node:tls";
@@ -8,39 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { readOptions } from "../../relay/options.js";
 import { type RelayServer, startRelayServer } from "../../relay/server/server.js";
-
-const hasOpenssl = (() => {
-  try {
-    return execFileSync("openssl", ["version"]).length > 0;
-  } catch {
-    return false;
-  }
-})();
+import { hasOpenssl, issue as issuePair } from "./certificates.js";
 
 let folder: string;
 let server: RelayServer | undefined;
 const file = (name: string): string => join(folder, name);
 
 /** A pair for that name, in the files that the relay was told of. */
-const issue = (name: string): void => {
-  execFileSync(
-    "openssl",
-    [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...[
-        "-keyout",
-        file("key.pem"),
-        "-out",
-        file("cert.pem"),
-        "-days",
-        "1",
-        "-subj",
-        `/CN=${name}`,
-      ],
-    ],
-    { stdio: "ignore" },
-  );
-};
+const issue = (name: string) => issuePair(name, { cert: file("cert.pem"), key: file("key.pem") });
 
 async function start(): Promise<RelayServer> {
   const files = ["--tls-cert", file("cert.pem"), "--tls-key", file("key.pem")];
@@ -95,7 +69,7 @@ describe.skipIf(!hasOpenssl)("a relay that does TLS itself", () => {
 
   it("does not start with a key of another certificate, and says which files do not fit", async () => {
     issue("one.example");
-    const [cert] = [execFileSync("cat", [file("cert.pem")])];
+    const cert = await readFile(file("cert.pem"));
     issue("other.example");
     await writeFile(file("cert.pem"), cert);
     await expect(start()).rejects.toThrow(

@@ -1,5 +1,6 @@
 import cassandra from "cassandra-driver";
 import { DovetailError } from "../../../shared/errors.js";
+import { readTlsClient, type TlsClientFiles } from "../../tls.js";
 import { migrations } from "./schema.js";
 
 export interface CassandraOptions {
@@ -10,6 +11,8 @@ export interface CassandraOptions {
   readonly replication: number;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** Null for connections that are not encrypted. */
+  readonly tls?: TlsClientFiles | null;
 }
 
 export type Row = cassandra.types.Row;
@@ -56,7 +59,7 @@ export class Database {
     this.#client = client;
   }
 
-  /** @throws DovetailError `storage_failed` or `profile_newer`. */
+  /** @throws DovetailError `storage_failed`, `profile_newer`, or `invalid_params` for the files of `tls`. */
   static async open(wanted: CassandraOptions): Promise<Database> {
     const common = {
       contactPoints: [...wanted.contactPoints],
@@ -66,14 +69,12 @@ export class Database {
       ...(wanted.user && {
         credentials: { username: wanted.user, password: wanted.password ?? "" },
       }),
+      ...(wanted.tls && { sslOptions: readTlsClient(wanted.tls) }),
     };
     const first = new cassandra.Client(common);
     try {
       await first.connect();
-      await first.execute(
-        `CREATE KEYSPACE IF NOT EXISTS ${wanted.keyspace} WITH replication =
-          {'class': 'NetworkTopologyStrategy', '${wanted.localDatacenter}': ${wanted.replication}}`,
-      );
+      await makeKeyspace(first, wanted);
     } catch (error) {
       throw unreachable(error, wanted);
     } finally {
@@ -92,9 +93,11 @@ export class Database {
   }
 
   async #migrate(): Promise<void> {
-    await this.#client.execute(
-      "CREATE TABLE IF NOT EXISTS meta (key text PRIMARY KEY, value text)",
-    );
+    if (!(await hasTable(this.#client, this.#client.keyspace, "meta"))) {
+      await this.#client.execute(
+        "CREATE TABLE IF NOT EXISTS meta (key text PRIMARY KEY, value text)",
+      );
+    }
     const version = Number((await this.setting("schema")) ?? 0);
     if (version > migrations.length) {
       throw new DovetailError(
@@ -212,6 +215,31 @@ export class Database {
   close(): Promise<void> {
     return this.#client.shutdown();
   }
+}
+
+/** Only what is missing: a user who may not make it can use what is there. */
+async function makeKeyspace(
+  client: cassandra.Client,
+  { keyspace, localDatacenter, replication }: CassandraOptions,
+): Promise<void> {
+  const query = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+  const { rowLength } = await client.execute(query, [keyspace], { prepare: true });
+  if (rowLength > 0) return;
+  await client.execute(
+    `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication =
+      {'class': 'NetworkTopologyStrategy', '${localDatacenter}': ${replication}}`,
+  );
+}
+
+async function hasTable(
+  client: cassandra.Client,
+  keyspace: string,
+  table: string,
+): Promise<boolean> {
+  const query =
+    "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
+  const { rowLength } = await client.execute(query, [keyspace, table], { prepare: true });
+  return rowLength > 0;
 }
 
 const encoded = (params: readonly Value[]): (Exclude<Value, Uint8Array> | Buffer)[] =>

@@ -1,6 +1,7 @@
 /**
  * The tables. Each step is applied once, in order, and never changed afterwards. A step may be repeated
- * by two relays that start at once, so it says IF NOT EXISTS.
+ * by two relays that start at once, so it says IF NOT EXISTS; and relays of the version before go on with
+ * what it made, so it only adds.
  */
 export const migrations: readonly (readonly string[])[] = [
   [
