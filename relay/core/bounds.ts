@@ -152,6 +152,15 @@ export const MAX_RETURN_MS = 30_000;
 /** Milliseconds between two groups of clients that are sent away while a node drains. */
 export const SPREAD_STEP_MS = 50;
 
+/**
+ * Milliseconds that a removal waits for nodes to say that they ended the device: longer than it takes to
+ * find out that one is gone, and less than whoever asked for it waits for an answer.
+ */
+export const REMOVAL_MS = 6_000;
+
+/** Milliseconds after which a connected device is looked up again: a removal may not have been heard of. */
+export const CERTAIN_MS = 300_000;
+
 /** Milliseconds within which all have looked after a node has come or gone: spread, not all at once. */
 export const LOOK_SOON_MS = 2_000;
 

@@ -1,6 +1,6 @@
 import { DovetailError, type ErrorCode } from "../../shared/errors.js";
 import type { DeviceId, UserId } from "../../shared/ids.js";
-import { MAX_FRAME_BYTES } from "../../shared/limits.js";
+import { MAX_FRAME_BYTES, MAX_RELAY_ADDRESSES } from "../../shared/limits.js";
 import {
   type ClientFrame,
   CloseCode,
@@ -63,6 +63,7 @@ export class Connection implements Peer {
   #pings = 0;
   /** When the client was told of servers, on the steady clock. */
   #toldServersAt = 0;
+  #toldAddresses: readonly string[] = [];
 
   constructor(
     wire: ClientWire,
@@ -279,7 +280,15 @@ export class Connection implements Peer {
   #servers() {
     const { ports, config, addresses } = this.#context;
     this.#toldServersAt = ports.clock.monotonic();
-    return { iceServers: config.iceServers(this.userId), addresses: addresses() };
+    this.#toldAddresses = addresses();
+    return { iceServers: config.iceServers(this.userId), addresses: this.#toldAddresses };
+  }
+
+  /** One address too few to know is worth a frame; one too many does no harm, the client tries another. */
+  #hasNewAddress(): boolean {
+    const told = this.#toldAddresses;
+    if (told.length >= MAX_RELAY_ADDRESSES) return false;
+    return this.#context.addresses().some((address) => !told.includes(address));
   }
 
   async #answer(frame: Request): Promise<void> {
@@ -338,7 +347,8 @@ export class Connection implements Peer {
     } else {
       this.#pings = (this.#pings + 1) % 0x1_0000_0000;
       this.#reply({ type: "ping", nonce: this.#pings });
-      if (this.#proven && now >= this.#toldServersAt + SERVERS_MS) {
+      const isOld = now >= this.#toldServersAt + SERVERS_MS;
+      if (this.#proven && (isOld || this.#hasNewAddress())) {
         this.#reply({ type: "servers", ...this.#servers() });
       }
     }

@@ -96,10 +96,13 @@ export async function removeDevice(
 ): Promise<void> {
   const { directory, people, connections, health, presence } = context;
   if (!(await health.write(() => directory.removeDevice(peer.userId, deviceId)))) {
+    const device = await people.currentDevice(deviceId);
+    // Asked again, because the answer did not come: what nodes were told may not have come either.
+    if (device?.removed && device.userId === peer.userId) await people.removed(deviceId);
     throw new DovetailError("not_found", "The account has no such device.");
   }
-  people.forget(deviceId);
   connections.get(peer.userId, deviceId)?.removed();
+  await people.removed(deviceId);
   presence.deviceRemoved(peer.userId, deviceId);
   tellDevices(connections, peer);
 }

@@ -4,8 +4,8 @@ import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import { Lru } from "./lru.js";
 import type { Device, Directory } from "./ports.js";
 
-/** Tells the other nodes of the relay, where there are any. */
-type TellRemoved = (id: DeviceId) => void;
+/** Tells all nodes of the relay, where there are several; resolves when they know. */
+type TellRemoved = (id: DeviceId) => Promise<void>;
 
 /** Users and devices, those in use kept in memory: all that ever changes is that a device is removed. */
 export class People {
@@ -13,6 +13,7 @@ export class People {
   readonly #users = new Lru<UserId, Person>(MAX_CACHED_PEOPLE);
   readonly #devices = new Lru<DeviceId, Device>(MAX_CACHED_PEOPLE);
   readonly #tell: TellRemoved | null;
+  #removals = 0;
 
   constructor(directory: Directory, tell: TellRemoved | null) {
     this.#directory = directory;
@@ -30,25 +31,28 @@ export class People {
   async device(id: DeviceId): Promise<Device | null> {
     const cached = this.#devices.get(id);
     if (cached) return cached;
+    const removals = this.#removals;
     const device = await this.#directory.device(id);
-    if (device) this.#devices.set(id, device);
+    // What was read before a removal says nothing of it.
+    if (device && removals === this.#removals) this.#devices.set(id, device);
     return device;
   }
 
   /** As the store has it now: what other nodes do may be told late, or not at all. */
   currentDevice(id: DeviceId): Promise<Device | null> {
-    if (this.#tell) this.forgetHere(id);
+    if (this.#tell) this.#devices.delete(id);
     return this.device(id);
   }
 
-  /** What was known of the device is asked for anew. */
-  forget(id: DeviceId): void {
+  /** The device was removed. Resolves when all nodes know, but for those that are not to be reached. */
+  async removed(id: DeviceId): Promise<void> {
     this.forgetHere(id);
-    this.#tell?.(id);
+    await this.#tell?.(id);
   }
 
-  /** Another node has told it. */
+  /** Another node has told that it was removed. */
   forgetHere(id: DeviceId): void {
+    this.#removals++;
     this.#devices.delete(id);
   }
 

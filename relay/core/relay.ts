@@ -5,7 +5,7 @@ import { CloseCode, type RelayFrame, RUN_BYTES, relayFrames } from "../../shared
 import type { Random } from "../../shared/runtime.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
-import { MAX_COMMITS } from "./bounds.js";
+import { MAX_COMMITS, REMOVAL_MS } from "./bounds.js";
 import { Cluster } from "./cluster/cluster.js";
 import { Nodes } from "./cluster/nodes.js";
 import type { RelayConfig } from "./config.js";
@@ -76,7 +76,11 @@ export class Relay {
     this.#nodes = nodes;
     const people = new People(
       directory,
-      nodes && ((deviceId) => nodes.tellAll({ type: "deviceChanged", deviceId })),
+      nodes &&
+        ((deviceId) => {
+          this.#cluster?.gateway.deviceRemoved(deviceId);
+          return nodes.askAll((id) => ({ type: "deviceRemoved", id, deviceId }), REMOVAL_MS);
+        }),
     );
     const conversations = new Conversations(logs, people, clock, nodes !== null);
     const acquaintances = new Acquaintances(
@@ -240,7 +244,18 @@ export class Relay {
   #proven(connection: Connection, registered: boolean): void {
     if (this.#cluster) this.#cluster.gateway.arrived(connection);
     else this.#seats.take(connection);
+    void this.#stays(connection);
     if (registered) void this.#countUsers();
+  }
+
+  /** A removal that came between its proof and its seat found nobody. */
+  async #stays(connection: Connection): Promise<void> {
+    try {
+      const device = await this.#requests.people.device(connection.deviceId);
+      if (device?.removed) connection.removed();
+    } catch (error) {
+      this.#ports.log.debug("device.not-looked-up", { error });
+    }
   }
 
   #ended(connection: Connection): void {

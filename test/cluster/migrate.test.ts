@@ -1,5 +1,7 @@
 /** From the embedded store to Cassandra, while clients write and when it is broken off. */
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +24,7 @@ import { nodeCrypto } from "../../shared/node/runtime.js";
 import type { RelayFrame } from "../../shared/protocol.js";
 import type { Log } from "../../shared/runtime.js";
 import { startCassandra } from "../parts/cassandra.mjs";
+import { DIST, NO_LIMITS, Scene, until } from "../real/processes.js";
 import { Client, type DeviceKey, remote } from "../relay/world.js";
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -281,4 +284,95 @@ it("is given up where it was not finished, and not where it was", async () => {
   cassandra = { ...cassandra, contactPoints };
   expect(await move()).toMatchObject({ code: 0, said: expect.stringContaining("1 users") });
   expect(await move("--abandon")).toMatchObject({ code: 1 });
+});
+
+/** What the command has said, and milliseconds after it: somewhere in each of its steps. */
+const KILLED_AT = [
+  ["while the relay runs", 0],
+  ["while the relay runs", 500],
+  ["while the relay runs", 1_500],
+  ["and compared", 0],
+  ["Ending the relay", 0],
+  ["Copying what came meanwhile", 0],
+  ["Copying what came meanwhile", 100],
+] as const;
+
+it("a relay of several processes is moved by a command that is killed again and again", async () => {
+  const scene = new Scene();
+  try {
+    const args = [...NO_LIMITS, "--workers", "3"];
+    const relay = await scene.relay({ data, args });
+    const alice = new Client(remote(relay.url));
+    await alice.register("alice");
+    const bob = new Client(remote(relay.url));
+    await bob.register("bob");
+    const talks = [await alice.open(bob.userId), await alice.open(alice.userId)];
+    for (const digit of "123456") {
+      const group = digit.repeat(32) as ConversationId;
+      await alice.createGroup(group, [bob.userId]);
+      talks.push(group);
+    }
+    const acknowledged = new Map(talks.map((id) => [id, 0]));
+    const ended = alice.closed();
+    const writes = talks.map(async (id) => {
+      for (let n = 1; ; n += 1) {
+        const answer = await Promise.race([alice.append(id, n, [`text ${n}`]), ended]);
+        if (typeof answer === "number" || answer.type !== "appended") return;
+        acknowledged.set(id, n);
+        // Slower than it is copied, or the first pass would take as long as there are writes.
+        await new Promise((done) => setTimeout(done, 20));
+      }
+    });
+    const least = () => Math.min(...acknowledged.values());
+    await until("there is something to move", least, (count) => count > 100);
+
+    const { contactPoints, keyspace, localDatacenter } = cassandra;
+    const command = [
+      ...[join(DIST, "relay/main.js"), "migrate", "--data", data, "--to", "cassandra"],
+      ...["--within", "0", "--cassandra-contact-points", contactPoints.join(",")],
+      ...["--cassandra-keyspace", keyspace, "--cassandra-local-dc", localDatacenter],
+      ...["--cassandra-replication", "1"],
+    ];
+    let said = "";
+    /** Ends by itself, or is killed so many milliseconds after it has said that. */
+    const migrateUntil = async (sign?: string, afterMs = 0): Promise<boolean> => {
+      const moving = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
+      let heard = "";
+      moving.stdout.on("data", (chunk) => {
+        const knew = heard.includes(sign ?? "\0");
+        heard += chunk;
+        if (sign === undefined || knew || !heard.includes(sign)) return;
+        setTimeout(() => moving.kill("SIGKILL"), afterMs);
+      });
+      const [code] = await once(moving, "close");
+      said += heard;
+      if (code !== null) expect(code).toBe(0);
+      return code === null;
+    };
+    let killed = 0;
+    for (const [sign, afterMs] of KILLED_AT) {
+      if (!(await migrateUntil(sign, afterMs))) break;
+      killed += 1;
+    }
+    // What is killed a while after its last line may have ended before.
+    if (killed === KILLED_AT.length) expect(await migrateUntil()).toBe(false);
+    else expect(killed).toBe(KILLED_AT.length - 1);
+    await Promise.all([...writes, ended]);
+    expect(said).toContain("2 users and 8 logs");
+
+    const on = await start(cassandra);
+    const a = await again(on, alice.key);
+    const source = await openSource(data, silent);
+    for (const id of talks) {
+      const here = await source.store.logs.entries(id, 1, 1_000_000);
+      const there = await entriesOf(a, id);
+      expect(digestOfPairs(nodeCrypto, there)).toEqual(digestOfPairs(nodeCrypto, here));
+      const mine = there.filter(({ deviceId }) => deviceId === alice.key.deviceId);
+      const last = Math.max(...mine.map(({ n }) => n));
+      expect(last).toBeGreaterThanOrEqual(acknowledged.get(id) as number);
+    }
+    await source.close();
+  } finally {
+    await scene.end();
+  }
 });

@@ -10,7 +10,8 @@ import { askRelay } from "../../relay/admin/client.js";
 import { readOptions } from "../../relay/options.js";
 import { type RelayServer, startRelayServer } from "../../relay/server/server.js";
 import { startCassandra } from "../parts/cassandra.mjs";
-import { findNats, startNats } from "../parts/nats.mjs";
+import { findNats, freePort, startNats } from "../parts/nats.mjs";
+import { introduce, Scene, until } from "../real/processes.js";
 import { Client, remote } from "../relay/world.js";
 
 const LAUNCHER = resolve(import.meta.dirname, "../../electron/launch/run.mjs");
@@ -125,5 +126,59 @@ it("an operator sees at any node what is hot, and which node was killed", async 
       .toMatchObject({ goneAt: expect.any(Number), shards: 0, summary: { draining: false } });
   } finally {
     other.kill("SIGKILL");
+  }
+});
+
+it("who has been told of another node goes there when the own one is killed, also after a restart", async (context) => {
+  context.skip(findNats() === null, "nats-server is not installed");
+  const scene = new Scene();
+  try {
+    const startAt = async (name: string) => {
+      const port = await freePort();
+      const here = ["--port", `${port}`, "--advertise", `ws://127.0.0.1:${port}`];
+      return scene.relay({ data: folderOf(name), args: [...argumentsOf(name), ...here] });
+    };
+    const [first, second] = await Promise.all([startAt("advertised-1"), startAt("advertised-2")]);
+    // A node learns the other's address from its summary, and a client as it connects.
+    const summaries = async (name: string) =>
+      (await askRelay(folderOf(name), "status", {})).nodes.map(({ summary }) => summary?.label);
+    const label = (relay: typeof first) => expect.stringMatching(`/${relay.pid}$`);
+    for (const name of ["advertised-1", "advertised-2"]) {
+      const known = expect.arrayContaining([label(first), label(second)]);
+      await expect.poll(() => summaries(name), { timeout: 15_000 }).toEqual(known);
+    }
+    const frank = await scene.person("frank", first.url);
+    const grace = await scene.person("grace", second.url);
+    const talk = await introduce(frank, grace, false);
+    const say = (person: typeof frank, text: string) =>
+      person.client.call("messages.send", { conversationId: talk, text });
+    const placed = (person: typeof frank, count: number) =>
+      until(
+        `${person.handle} has ${count} in their places`,
+        () => person.client.messages(talk),
+        (list) => list.length === count && list.every(({ seq }) => seq !== null),
+      );
+    const connected = async () =>
+      (await first.metric("dovetail_connections")) + (await second.metric("dovetail_connections"));
+    await say(frank, "at the first");
+    await placed(grace, 1);
+    await until("both are there", connected, (count) => count === 2);
+
+    await first.kill();
+    await say(frank, "at the second");
+    await placed(grace, 2);
+    await until(
+      "both are at the second",
+      () => second.metric("dovetail_connections"),
+      (count) => count === 2,
+    );
+
+    await frank.client.kill();
+    const again = await scene.again(frank, first.url);
+    await say(again, "at the second, from the start");
+    const texts = (await placed(grace, 3)).map(({ text }) => text);
+    expect(texts).toEqual(["at the first", "at the second", "at the second, from the start"]);
+  } finally {
+    await scene.end();
   }
 });

@@ -192,6 +192,10 @@ class Child {
     return this.#log;
   }
 
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
   /** Process ids of a relay's workers, as they were last started. Needs the log level `info`. */
   get workers(): readonly number[] {
     return this.#workers;
@@ -266,6 +270,10 @@ export class Relay {
 
   get port(): number {
     return Number(new URL(this.url).port);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   kill(signal: NodeJS.Signals = "SIGKILL"): Promise<Ending> {

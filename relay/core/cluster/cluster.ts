@@ -36,6 +36,12 @@ export class Cluster implements NodesListener {
   }
 
   told(from: NodeId, message: NodeMessage): void {
+    if (message.type === "deviceRemoved") {
+      this.#requests.people.forgetHere(message.deviceId);
+      this.gateway.deviceRemoved(message.deviceId);
+      this.#nodes.tell(from, { type: "reply", id: message.id, frame: null });
+      return;
+    }
     if (this.#shard.take(from, message) || this.#status.take(from, message)) return;
     this.gateway.take(message);
   }

@@ -1,9 +1,9 @@
 import { toHex } from "../../../shared/bytes.js";
-import type { UserId } from "../../../shared/ids.js";
+import type { DeviceId, UserId } from "../../../shared/ids.js";
 import { MAX_CHANGES } from "../../../shared/limits.js";
 import { clientFrames, type RelayFrame, relayFrames } from "../../../shared/protocol.js";
 import type { Clock, Log, Random } from "../../../shared/runtime.js";
-import { ASK_AGAIN_MS, LOOK_MS, LOOK_SOON_MS, LOOKS_PER_MS } from "../bounds.js";
+import { ASK_AGAIN_MS, CERTAIN_MS, LOOK_MS, LOOK_SOON_MS, LOOKS_PER_MS } from "../bounds.js";
 import type { Peer } from "../connections.js";
 import { answer, type Request, type RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
@@ -37,9 +37,15 @@ export class ClusterGateway {
   }
 
   arrived(peer: Peer): void {
-    const guest = newGuest(peer);
+    const guest = newGuest(peer, this.#parts.clock.monotonic());
     this.#guests.set(peer.address.connection, guest);
     this.#settle(guest);
+    this.#lookLater(guest, LOOK_MS);
+  }
+
+  /** Nothing that is said from now on reaches it. */
+  deviceRemoved(device: DeviceId): void {
+    for (const { peer } of [...this.#guests.values()]) if (peer.deviceId === device) peer.removed();
   }
 
   ended(peer: Peer): void {
@@ -99,8 +105,9 @@ export class ClusterGateway {
     for (const guest of this.#guests.values()) {
       for (const node of gone) guest.knownAt.delete(node);
       if (guest.layout !== this.#layoutOf(guest)) this.#settle(guest);
-      // What was on its way to the client may have been lost with a node.
-      if (guest.position !== null) this.#lookLater(guest, soonMs);
+      // What was on its way to the client, or about it, may have been lost with a node.
+      guest.certainAt = Number.NEGATIVE_INFINITY;
+      this.#lookLater(guest, soonMs);
     }
   }
 
@@ -247,12 +254,13 @@ export class ClusterGateway {
   }
 
   /**
-   * Tells the client what its inbox has since it last asked: with that it knows what the bus has lost,
-   * and may move its stamp, which pushes do not.
+   * Ends the connection of a device that was removed. Tells any other client what its inbox has since it
+   * last asked: with that it knows what the bus has lost, and may move its stamp, which pushes do not.
    */
   async #look(guest: Guest): Promise<void> {
     try {
-      for (let more = true; more && this.#isHere(guest); ) {
+      if (await this.#isRemoved(guest)) return guest.peer.removed();
+      for (let more = guest.position !== null; more && this.#isHere(guest); ) {
         const after = guest.position ?? 0;
         const page = await this.#askDecoded(
           guest,
@@ -272,6 +280,15 @@ export class ClusterGateway {
       this.#parts.log.debug("look.failed", { error });
     }
     if (this.#isHere(guest)) this.#lookLater(guest, LOOK_MS);
+  }
+
+  /** As the store has it: what another node was told may not have come to this one. */
+  async #isRemoved(guest: Guest): Promise<boolean> {
+    const now = this.#parts.clock.monotonic();
+    if (now - guest.certainAt < CERTAIN_MS) return false;
+    const device = await this.#parts.requests.people.currentDevice(guest.peer.deviceId);
+    guest.certainAt = now;
+    return device?.removed ?? false;
   }
 
   async #askDecoded(

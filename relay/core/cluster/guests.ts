@@ -24,9 +24,11 @@ export interface Guest {
   /** Up to where its client has heard of its inbox; null until it has asked. */
   position: number | null;
   look: Timer | null;
+  /** When it was last certain that the device has not been removed, in monotonic milliseconds. */
+  certainAt: number;
 }
 
-export const newGuest = (peer: Peer): Guest => ({
+export const newGuest = (peer: Peer, now: number): Guest => ({
   peer,
   seat: null,
   watching: [],
@@ -36,4 +38,5 @@ export const newGuest = (peer: Peer): Guest => ({
   knownAt: new Set(),
   position: null,
   look: null,
+  certainAt: now,
 });

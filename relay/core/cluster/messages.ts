@@ -25,6 +25,12 @@ import { HASH_BYTES, PUBLIC_KEY_BYTES } from "../../../shared/protocol.js";
 import { MAX_AUDIENCE, MAX_HOT_SHARDS, MAX_LABEL_BYTES } from "../bounds.js";
 import { type NodeId, SHARDS } from "./ring.js";
 
+/**
+ * Nodes of one number understand each other, and hear no others. It is raised with every change of what
+ * is below that an older node cannot read, of the ring, and of the frames of clients that nodes pass on.
+ */
+export const NODE_PROTOCOL = 1;
+
 const connection = uint();
 const frame = bytes(MAX_FRAME_BYTES);
 const who = { connection, userId, deviceId };
@@ -60,8 +66,8 @@ export const nodeMessages = frameFamily({
   circles: [9, { users }],
   /** Who of these users sees whom has changed. */
   reconsider: [10, { users }],
-  /** The device was removed. */
-  deviceChanged: [11, { deviceId }],
+  /** The device was removed: it is to have no connection any more. Answer: `reply`, when it has none. */
+  deviceRemoved: [11, { id: uint(), deviceId }],
   /** A new device asks at a pairing place. Answer: `reply`, once it is let in. */
   apply: [
     12,

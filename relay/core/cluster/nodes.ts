@@ -29,6 +29,7 @@ export class Nodes implements Elsewhere, BusListener {
   readonly #log: Log;
   readonly #asked = new Map<number, Asked>();
   #asks = 0;
+  #stopped = false;
   #ring: Placement;
   #listener: NodesListener | null = null;
 
@@ -70,6 +71,29 @@ export class Nodes implements Elsewhere, BusListener {
   tellAll(message: NodeMessage): void {
     const bytes = nodeMessages.encode(message);
     for (const node of this.#ring.nodes) if (node !== this.node) this.#bus.send(node, bytes);
+  }
+
+  /** Resolves when each of the others has answered or is gone, or after `patience`: they are asked on. */
+  async askAll(question: (id: number) => NodeMessage, patience: number): Promise<void> {
+    const others = [...this.#ring.nodes].filter((node) => node !== this.node);
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(patience, resolve);
+      void Promise.all(others.map((node) => this.#askUntilAnswered(node, question))).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  async #askUntilAnswered(node: NodeId, question: (id: number) => NodeMessage): Promise<void> {
+    while (this.has(node) && !this.#stopped) {
+      const answered = await this.ask(node, question, ASK_AGAIN_MS).then(
+        () => true,
+        () => false,
+      );
+      if (answered) return;
+      await new Promise<void>((resolve) => void this.#clock.after(ASK_AGAIN_MS, resolve));
+    }
   }
 
   /**
@@ -170,6 +194,7 @@ export class Nodes implements Elsewhere, BusListener {
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const asked of [...this.#asked.values()]) asked.failed(noAnswer());
   }
 }

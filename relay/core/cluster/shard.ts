@@ -67,9 +67,6 @@ export class ShardService {
       case "reconsider":
         requests.presence.reconsiderHere(message.users);
         return true;
-      case "deviceChanged":
-        requests.people.forgetHere(message.deviceId);
-        return true;
       case "apply":
         this.#apply(from, message);
         return true;

@@ -50,7 +50,9 @@ async function add(client: Client, to: Client): Promise<void> {
 beforeEach(async () => {
   world = await World.open();
   hub = new MemoryBusHub();
-  relays = new Map(NAMES.map((node) => [node, world.anotherRelay({}, hub.join(node))]));
+  // Nobody is dropped for saying nothing while the clock is moved on.
+  const config = { heartbeatMs: 3_600_000 };
+  relays = new Map(NAMES.map((node) => [node, world.anotherRelay(config, hub.join(node))]));
   alice = at(first);
   bob = at(second);
   await alice.register("alice");
@@ -138,7 +140,7 @@ describe("two devices of one person at two nodes", () => {
     await phone.authenticate();
     await again.until(() => again.all("devicesChanged").length > 0);
     await again.ask({ type: "removeDevice", deviceId: phone.key.deviceId });
-    await phone.closed();
+    expect(phone.closedWith).toBeTruthy();
     expect(phone.all("error").at(-1)?.code).toBe("device_removed");
     for (const node of NAMES) {
       const back = at(node, phone.key);
@@ -185,6 +187,40 @@ describe("a node that is cut off and believes that it owns a log", () => {
     expect(told.stamp).toBeGreaterThan(0);
     await there.append(talk, 2, ["heard"]);
     await alice.until(() => textsOf(alice).includes("heard"));
+  });
+});
+
+describe("a device that is removed while its node is cut off", () => {
+  let phone: Client;
+  beforeEach(async () => {
+    phone = at(third);
+    await add(phone, alice);
+    await phone.authenticate();
+    await alice.until(() => alice.all("devicesChanged").length > 0);
+    hub.cut(third);
+    // Once the others have noticed.
+    await alice.ask({ type: "getDevices" });
+    const { deviceId } = phone.key;
+    expect(await alice.ask({ type: "removeDevice", deviceId })).toMatchObject({ type: "done" });
+    expect(phone.closedWith).toBeNull();
+  });
+
+  it("is out as soon as the node is heard again", async () => {
+    hub.heal(third);
+    await alice.ask({ type: "getDevices" });
+    world.clock.advance(2_000);
+    await phone.closed();
+    expect(phone.all("error").at(-1)?.code).toBe("device_removed");
+  });
+
+  it("is out within minutes where the node is not heard again", async () => {
+    for (let minutes = 0; minutes < 6; minutes++) {
+      world.clock.advance(60_000);
+      // Whoever looks looks again after that.
+      await alice.ask({ type: "getDevices" });
+    }
+    await phone.closed();
+    expect(phone.all("error").at(-1)?.code).toBe("device_removed");
   });
 });
 

@@ -102,6 +102,26 @@ describe("any of three nodes", () => {
     expect(await told("carol")).toEqual(["node-1"]);
   });
 
+  it("tells a client that stays of a node that comes, and of none that goes", async () => {
+    const alice = new Client(relays.get(first) as Relay);
+    await alice.register("alice");
+    const stay = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 15_000) {
+        alice.tell({ type: "ping", nonce: 7 });
+        await pass(15_000);
+      }
+    };
+    hub.kill(third);
+    await stay(60_000);
+    expect(alice.all("servers")).toEqual([]);
+    const address = "wss://node-4.example.org";
+    world.anotherRelay({ label: "node-4", address }, hub.join("4".repeat(32) as NodeId));
+    await stay(60_000);
+    const told = alice.all("servers").map(({ addresses }) => [...addresses].sort());
+    const expected = ["1", "2", "4"].map((name) => `wss://node-${name}.example.org`);
+    expect(told).toEqual([expected]);
+  });
+
   it("names one that was killed, since when it is gone and what it said last, for ten minutes", async () => {
     const killedAt = world.clock.now();
     expect(await drawn("dovetail_nodes")).toMatchObject([{ value: 3 }]);
