@@ -36,6 +36,9 @@ interface Summary {
 /** Messages of one page of history. */
 const PAGE = 100;
 
+/** Time for all nodes to look for what they missed, also on a slow disk. */
+const LOOKED_MS = 6_000;
+
 export class Checker {
   readonly #world: World;
   /** The place that somebody was told of, which never changes again. */
@@ -55,10 +58,18 @@ export class Checker {
         this.#told(device, event.data);
       }
     });
-    world.whenRemoved((device) => {
-      const ids = [...world.conversations.keys()];
-      this.#ends.set(device, new Map(ids.map((id) => [id, readLog(world.relay.disk, id).length])));
-    });
+    world.whenRemoved((device) => this.#out(device));
+  }
+
+  /** A node that was cut off hears of it only when it looks. */
+  #out(device: Device): void {
+    const { conversations, nodes, relay, time } = this.#world;
+    if (nodes?.wasSplit(LOOKED_MS)) {
+      time.after(LOOKED_MS, () => this.#out(device));
+      return;
+    }
+    const ids = [...conversations.keys()];
+    this.#ends.set(device, new Map(ids.map((id) => [id, readLog(relay.disk, id).length])));
   }
 
   #told(device: Device, message: Message): void {

@@ -70,18 +70,23 @@ function viewOf(kv: KeyValue, folder: number): KeyValue {
   };
 }
 
-/** To a process that was killed nothing answers any more. */
-const never = new Promise<never>(() => {});
-const during = (kv: KeyValue, life: Life): KeyValue => {
+/** To a process that was killed nothing answers any more. One for each, or it held all that wait for it. */
+const never = () => new Promise<never>(() => {});
+const during = (kv: KeyValue, life: Life, writing: Set<Promise<void>>): KeyValue => {
   const alive = async <T>(ask: () => Promise<T>): Promise<T> => {
-    if (!life.alive) return never;
+    if (!life.alive) return never();
     const answer = await ask();
-    return life.alive ? answer : never;
+    return life.alive ? answer : never();
   };
   return {
     get: (key) => alive(() => kv.get(key)),
     range: (range) => alive(() => kv.range(range)),
-    batch: (writes, durable) => alive(() => kv.batch(writes, durable)),
+    batch: (writes, durable) =>
+      alive(async () => {
+        const written = kv.batch(writes, durable);
+        writing.add(written);
+        await written.finally(() => writing.delete(written));
+      }),
     close: async () => {},
   };
 };
@@ -93,6 +98,8 @@ export class FolderHosts {
   readonly #random: Prng;
   readonly #hosts: (Host | null)[];
   readonly #directory: DirectoryFolder;
+  /** Of each folder, what was begun and may still come to the disk. */
+  readonly #writing = Array.from({ length: FOLDERS }, () => new Set<Promise<void>>());
 
   constructor(kv: KeyValue, count: number, parts: { time: VirtualTime; random: Prng }) {
     this.#kv = kv;
@@ -117,14 +124,15 @@ export class FolderHosts {
       0,
     );
     const all: Folders = { own, folder: (index) => everywhere[index] as Folder, directory };
-    const folders = new Map(
-      own.map((index) => [
-        index,
-        openFolder(during(viewOf(this.#kv, index), life), async (notes) => {
-          await Promise.all(byFolder(notes).map(([to, some]) => all.folder(to).inboxes.note(some)));
-        }),
-      ]),
-    );
+    const open = async (index: number) => {
+      const writing = this.#writing[index] as Set<Promise<void>>;
+      // The system gives a folder to the next process once the last one is no more.
+      await Promise.allSettled(writing);
+      return openFolder(during(viewOf(this.#kv, index), life, writing), async (notes) => {
+        await Promise.all(byFolder(notes).map(([to, some]) => all.folder(to).inboxes.note(some)));
+      });
+    };
+    const folders = new Map(own.map((index) => [index, open(index)]));
     let die = (): void => {};
     const death = new Promise<null>((resolve) => {
       die = () => resolve(null);
@@ -152,17 +160,17 @@ export class FolderHosts {
     const call = async (table: string, name: string, args: unknown[]): Promise<unknown> => {
       const until = this.#time.now + PATIENCE_MS;
       for (;;) {
-        if (!life.alive) return never;
+        if (!life.alive) return never();
         const host = this.#hosts[home];
         if (host?.life.alive) {
           if (home !== seat) await this.#wait(this.#random.between(0, 4));
-          const tables = (await tablesAt(host)) as Tables;
-          const answer = await Promise.race([
-            this.#outcome(tables[table]?.[name]?.(...args)),
-            host.death,
-          ]);
+          const asked = async () => {
+            const tables = (await tablesAt(host)) as Tables;
+            return tables[table]?.[name]?.(...args);
+          };
+          const answer = await Promise.race([this.#outcome(asked()), host.death]);
           if (home !== seat) await this.#wait(this.#random.between(0, 4));
-          if (!life.alive) return never;
+          if (!life.alive) return never();
           if (answer && host.life.alive) return answer();
         }
         if (this.#time.now > until) throw new DovetailError("overloaded");

@@ -17,6 +17,11 @@ interface Node {
   readonly id: NodeId;
   readonly life: Life;
   readonly core: Relay;
+  /** Resolves when it was killed or has ended. */
+  readonly end: Promise<void>;
+  readonly ended: () => void;
+  /** It drains or stops. */
+  leaving: boolean;
 }
 
 interface Parts {
@@ -36,6 +41,7 @@ export class RelayNodes {
   readonly #nodes: (Node | null)[];
   readonly #hub: MemoryBusHub;
   readonly #cut = new Set<NodeId>();
+  #healedAt = Number.NEGATIVE_INFINITY;
 
   constructor(count: number, parts: Parts) {
     this.#parts = parts;
@@ -57,8 +63,12 @@ export class RelayNodes {
     return this.#nodes.length > 1;
   }
 
+  /** One that is about to go does not do so later. */
   startAll(): void {
-    for (const which of this.#nodes.keys()) this.start(which);
+    for (const [which, node] of this.#nodes.entries()) {
+      if (node?.leaving) this.kill(which);
+      this.start(which);
+    }
   }
 
   start(which: number): void {
@@ -68,7 +78,11 @@ export class RelayNodes {
     const id = this.#nameAt(which);
     const bus = this.isCluster ? this.#hub.join(id) : undefined;
     const core = this.#parts.begin(which, life, bus);
-    this.#nodes[which] = { id, life, core };
+    let ended = (): void => {};
+    const end = new Promise<void>((resolve) => {
+      ended = resolve;
+    });
+    this.#nodes[which] = { id, life, core, end, ended, leaving: false };
     network.relays = this.#listening();
     if (this.isCluster) this.#parts.note(`node ${which} starts`);
   }
@@ -88,7 +102,7 @@ export class RelayNodes {
     const node = this.#nodes[which];
     if (!node) return;
     this.#parts.note(`node ${which} is stopped`);
-    await node.core.stop();
+    await stopped(node);
     if (this.#nodes[which] === node) this.#end(which, node);
   }
 
@@ -97,12 +111,18 @@ export class RelayNodes {
     const node = this.#nodes[which];
     if (!node) return;
     this.#parts.note(`node ${which} drains`);
+    node.leaving = true;
     await node.core.drain(withinMs);
     if (this.#nodes[which] === node) await this.stop(which);
   }
 
   stopAll(): Promise<unknown> {
-    return Promise.all(this.#nodes.map((node) => node?.core.stop()));
+    return Promise.all(this.#nodes.map((node) => node && stopped(node)));
+  }
+
+  /** Whether one does not hear the others, or did not within the last so many milliseconds. */
+  wasSplit(withinMs: number): boolean {
+    return this.#cut.size > 0 || this.#parts.time.now - this.#healedAt < withinMs;
   }
 
   /** It and the others do not hear each other: for a while all believe that they own its shards. */
@@ -115,6 +135,7 @@ export class RelayNodes {
   }
 
   heal(): void {
+    if (this.#cut.size > 0) this.#healedAt = this.#parts.time.now;
     for (const id of this.#cut) this.#hub.heal(id);
     this.#cut.clear();
   }
@@ -122,6 +143,7 @@ export class RelayNodes {
   #end(which: number, node: Node): void {
     const { network } = this.#parts;
     node.life.alive = false;
+    node.ended();
     this.#parts.ended?.(which);
     this.#nodes[which] = null;
     this.#cut.delete(node.id);
@@ -139,6 +161,12 @@ export class RelayNodes {
   #listening(): Node[] {
     return this.#nodes.filter((node) => node !== null);
   }
+}
+
+/** Also where it is killed before it has done what it had to do for that. */
+function stopped(node: Node): Promise<void> {
+  node.leaving = true;
+  return Promise.race([node.core.stop(), node.end]);
 }
 
 /** What goes wrong with nodes alone. */

@@ -98,6 +98,8 @@ export class World {
   readonly relayNodes: number;
   readonly #workers: boolean;
   #relayStore: KeyValue | null = null;
+  /** Whom its operator has asked to end. */
+  #stopping: Life | null = null;
 
   private constructor(options: WorldOptions) {
     const { seed, handles, sabotage, severalDevices, traced } = options;
@@ -384,6 +386,7 @@ export class World {
     const { life } = this.relay;
     if (!life.alive || !nodes || !store) return;
     this.note("relay is stopped");
+    this.#stopping = life;
     await nodes.stopAll();
     if (!life.alive) return;
     await store.close();
@@ -529,6 +532,7 @@ export class World {
       this.network.setRelayPath(a.name, "up");
       for (const b of all.slice(i + 1)) this.network.setDirectPath(a.name, b.name, "up");
     }
+    if (this.relay.life === this.#stopping) this.killRelay();
     this.startRelay();
     this.nodes?.startAll();
     this.nodes?.heal();
