@@ -1,9 +1,10 @@
 /** Who takes part: a relay, people with a device or several, and the conversations between them. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientEvent } from "../../../shared/client-api.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
-import { type Scene, until } from "../../real/processes.js";
+import { RpcError, type Scene, until } from "../../real/processes.js";
 import { Memory } from "../../sim/memory.js";
 import type { Prng } from "../../sim/virtual-time.js";
 import { ClusterMachine, type Services } from "./cluster.js";
@@ -177,9 +178,8 @@ export class Cast {
   async #acquaint(): Promise<void> {
     for (const [i, [one]] of PEOPLE.entries()) {
       for (const [other] of PEOPLE.slice(i)) {
-        const opened = await clientOf(this.devicesOf(one)[0]).call("conversations.open", {
-          handle: other,
-        });
+        const client = clientOf(this.devicesOf(one)[0]);
+        const opened = await patiently(() => client.call("conversations.open", { handle: other }));
         this.talks.push(newTalk(opened.conversationId, false, [one, other]));
       }
     }
@@ -208,6 +208,23 @@ export class Cast {
     maker.sent.push({ conversationId, text, messageId, refused: null });
     await client.call("groups.add", { conversationId, handles: [late] });
     return newTalk(conversationId, true, [first, ...others, late]);
+  }
+}
+
+const TRIES = 30;
+const RETRY_MS = 1_000;
+
+/** A database that has just begun may take longer than it is waited for. For what may be asked twice. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let left = TRIES; ; left--) {
+    try {
+      return await ask();
+    } catch (error) {
+      const busy =
+        error instanceof RpcError && /^(?:storage_failed|overloaded)$/.test(error.code ?? "");
+      if (!busy || left === 1) throw error;
+      await sleep(RETRY_MS);
+    }
   }
 }
 

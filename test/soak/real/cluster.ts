@@ -60,7 +60,7 @@ export class Services {
         }),
       ),
     );
-    const cassandra = await startCassandra(NODES, join(folder, "cassandra"));
+    const cassandra = await startCassandra(NODES, { into: join(folder, "cassandra") });
     await warmUp(cassandra);
     return new Services(cassandra, { servers, ports: clients }, routes);
   }

@@ -109,6 +109,8 @@ export class Fleet {
         }
       }
       if (!removed) return;
+      // A node that is cut off or stands still hears of it only when it is back.
+      if (this.#cast.services) await this.#isOut(device);
       const { devices } = this.#cast;
       for (const other of devices) device.farewells.set(other.name, other.sent.length);
       devices.splice(devices.indexOf(device), 1);
@@ -116,5 +118,16 @@ export class Fleet {
       this.#count("device removed");
     });
     return removed;
+  }
+
+  /** Resolves when the device knows that it was removed, or when all is to end. */
+  async #isOut(device: DeviceMachine): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      const connection = await this.#traffic
+        .ask(device, "connection.get", {})
+        .catch(() => undefined);
+      if (connection?.error === "device_removed") return;
+      await sleep(RETRY_MS);
+    }
   }
 }

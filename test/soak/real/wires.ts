@@ -56,12 +56,15 @@ function freeBlock(): number {
   throw new Error(`all of ${TO_RELAY}.0.0 is taken: runs that were killed leave namespaces dts…`);
 }
 
+/** Runs of one process follow each other, and the kernel takes its time with what the last one left. */
+let made = 0;
+
 /** A way that a device's direct wire can be made worse without cutting it, or null. */
 type Slowness = "netem" | "tbf" | null;
 
 export class NamespaceWires implements Wires {
   readonly missing = null;
-  readonly #tag = String(process.pid % 1_000_000);
+  readonly #tag = `${process.pid % 1_000_000}${String.fromCharCode(97 + (made++ % 26))}`;
   /** The third byte of the addresses of device 0. */
   readonly #block = freeBlock();
   readonly #devices: number;
@@ -104,7 +107,11 @@ export class NamespaceWires implements Wires {
   }
 
   remove(): void {
-    for (let i = 0; i < this.#devices; i++) this.#tryTo("netns", "del", this.#home(i));
+    for (let i = 0; i < this.#devices; i++) {
+      // A namespace ends some time after its removal, and would hold its wire's addresses until then.
+      this.#tryTo("link", "del", this.#outside(i));
+      this.#tryTo("netns", "del", this.#home(i));
+    }
     this.#tryTo("netns", "del", this.#hub);
   }
 
@@ -116,13 +123,18 @@ export class NamespaceWires implements Wires {
     return `dts${this.#tag}-${i}`;
   }
 
+  /** The machine's end of the wire to device `i`; an interface's name is at most 15 bytes long. */
+  #outside(i: number): string {
+    return `dts${this.#tag}r${i}`;
+  }
+
   #make(): void {
     ip("netns", "add", this.#hub);
     ip("-n", this.#hub, "link", "add", "bridge", "type", "bridge");
     ip("-n", this.#hub, "link", "set", "bridge", "up");
     for (let i = 0; i < this.#devices; i++) {
       const home = this.#home(i);
-      const outside = `dts${this.#tag}r${i}`;
+      const outside = this.#outside(i);
       ip("netns", "add", home);
       ip("-n", home, "link", "set", "lo", "up");
       ip("link", "add", outside, "type", "veth", "peer", "name", "relay", "netns", home);
