@@ -2,28 +2,21 @@
  * `npm test`: Vitest, then Playwright, their output as it comes, and at the end one line that sums
  * up what they reported as JSON.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runChild } from "../electron/launch/children.mjs";
 import { inRoot } from "../electron/launch/paths.mjs";
 import { findBrowser } from "./browser.mjs";
-import { getCassandra, hasCassandra } from "./parts/cassandra.mjs";
+import { installPackage } from "./debian.mjs";
+import { getCassandra, hasCassandra, whyNoCassandra } from "./parts/cassandra.mjs";
+import { findNats } from "./parts/nats.mjs";
 import { readPlaywrightReport } from "./playwright-report.mjs";
 
+const say = (line) => console.log(line);
+
 function findOrInstallBrowser() {
-  const canInstall = process.platform === "linux" && process.getuid() === 0;
-  if (findBrowser() === null && canInstall) {
-    console.log("Installing Chromium for the browser tests …");
-    const quiet = { stdio: ["ignore", "ignore", "inherit"] };
-    spawnSync("apt-get", ["update", "-qq"], quiet);
-    const install = ["install", "-y", "-qq", "--no-install-recommends", "chromium"];
-    spawnSync("apt-get", install, {
-      ...quiet,
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    });
-  }
+  if (findBrowser() === null) installPackage("chromium", say);
   return findBrowser();
 }
 
@@ -77,25 +70,43 @@ async function runPlaywright(folder) {
   });
 }
 
-/** What needs services of a cluster, where they are there already. */
-async function runCluster(folder) {
-  if (hasCassandra()) return runVitest(folder, [CLUSTER]);
-  const reason = "Cassandra is not in the cache; `npm run test:cluster` gets it";
+/** Longer than this is for those who ask for it: `npm run test:cluster`. */
+const QUICK_MS = 2 * 60_000;
+
+/** Brings what a cluster's tests need where it is missing, or says why it cannot. */
+async function getServices(withinMs) {
+  const reason = await whyNoCassandra();
+  if (reason !== null) return reason;
+  if (!hasCassandra()) say("Getting Cassandra for the tests …");
+  try {
+    await getCassandra(withinMs);
+  } catch (error) {
+    return `Cassandra could not be brought: ${error.message.split("\n")[0]}`;
+  }
+  if (findNats() === null) installPackage("nats-server", say);
+  return null;
+}
+
+const runCluster = (folder) => runVitest(folder, [CLUSTER]);
+
+async function runClusterWhereItCan(folder) {
+  const reason = await getServices(QUICK_MS);
+  if (reason === null) return runCluster(folder);
   return { passed: 0, skips: [{ title: "all cluster tests", reason }], failures: [] };
 }
 
 export function runTests() {
   return run(async (folder) => [
     await runVitest(folder, ["fast", "real"]),
-    await runCluster(folder),
+    await runClusterWhereItCan(folder),
     await runPlaywright(folder),
   ]);
 }
 
 /** `npm run test:cluster`: gets the services that are missing first. */
 export async function runClusterTests() {
-  console.log("Getting Cassandra where it is missing …");
-  await getCassandra();
+  const reason = await getServices();
+  if (reason !== null) throw new Error(reason);
   await run(async (folder) => [await runCluster(folder)]);
 }
 

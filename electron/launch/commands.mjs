@@ -47,7 +47,7 @@ const commands = {
   demo: { build: app, run: async (args) => (await import("./demo.mjs")).demo(args) },
   "test:soak": { build: [], run: soak },
   "test:cluster": {
-    build: [],
+    build: ["relay", "headless"],
     run: async () => (await import("../../test/run.mjs")).runClusterTests(),
   },
   test: {

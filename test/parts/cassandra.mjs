@@ -75,22 +75,31 @@ async function works(command, args) {
   );
 }
 
+const JAVA = 17;
+
+/** Why it can neither be had nor run here; null where it can. */
+export async function whyNoCassandra() {
+  const java = await works("java", ["-version"]);
+  if (java === null) return `Cassandra runs on Java ${JAVA}, which is not installed`;
+  const version = /version "(\d+)/.exec(java)?.[1];
+  if (version !== `${JAVA}`) return `Cassandra runs on Java ${JAVA}; this is Java ${version}`;
+  if (hasCassandra() || (await works("mvn", ["-version"])) !== null) return null;
+  return "Cassandra is brought by Maven, which is not installed";
+}
+
 /** Gives the folder of the jars. Says what is missing where it cannot bring them. */
-export async function getCassandra() {
+export async function getCassandra(withinMs = DOWNLOAD_MS) {
   const lib = cachedLib();
   if (existsSync(lib)) return lib;
-  if ((await works("mvn", ["-version"])) === null) {
-    throw new Error(
-      "Cassandra needs Maven and Java 17: install maven and openjdk-17-jre-headless.",
-    );
-  }
+  const reason = await whyNoCassandra();
+  if (reason !== null) throw new Error(reason);
   const partial = `${lib}.${process.pid}`;
   await mkdir(partial, { recursive: true });
   try {
     await run(
       "mvn",
       ["-B", "-q", "-f", POM, PLUGIN, "-DincludeScope=runtime", `-DoutputDirectory=${partial}`],
-      { timeout: DOWNLOAD_MS, maxBuffer: 1 << 24 },
+      { timeout: withinMs, maxBuffer: 1 << 24 },
     );
     // Whole or not at all, also where two do it at once.
     await rename(partial, lib);

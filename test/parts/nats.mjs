@@ -80,6 +80,8 @@ const tlsOf = ({ ca, cert, key }) => `tls {
  * }} options
  */
 export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, cluster, tls } = {}) {
+  const program = findNats();
+  if (program === null) throw new Error("nats-server is not installed (Debian: nats-server).");
   const folder = await mkdtemp(join(tmpdir(), "dovetail-nats-"));
   const port = wanted ?? (await freePort());
   const config = join(folder, "nats.conf");
@@ -96,7 +98,7 @@ export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, clus
   };
   const end = () => child?.kill("SIGKILL");
   const start = async () => {
-    child = spawn(findNats(), ["-c", config], { stdio: "ignore" });
+    child = spawn(program, ["-c", config], { stdio: "ignore" });
     for (const deadline = Date.now() + START_MS; !(await answers(port)); ) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error("NATS did not start");
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
