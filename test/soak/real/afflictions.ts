@@ -123,7 +123,7 @@ export function afflictions(cast: Cast, traffic: Traffic): Affliction[] {
     strike: (pid: number, wait: Wait) => Promise<void>,
   ): Affliction => ({
     kind,
-    missing: relay.workers > 1 ? null : "the relay is one process",
+    missing: relay.workers > 1 ? null : "the relay has no workers",
     strike: (random, wait) =>
       upon(relay, ["life"], async ({ running }) => {
         const pid = random.pick(running?.workers ?? []);
