@@ -73,39 +73,44 @@ async function runPlaywright(folder) {
 /** Longer than this is for those who ask for it: `npm run test:cluster`. */
 const QUICK_MS = 2 * 60_000;
 
-/** Brings what a cluster's tests need where it is missing, or says why it cannot. */
-async function getServices(withinMs) {
+function findOrInstallNats() {
+  if (findNats() === null) installPackage("nats-server", say);
+}
+
+/** Brings Cassandra where it is missing; null, or the reason why it could not. */
+async function bringCassandra(withinMs) {
   const reason = await whyNoCassandra();
   if (reason !== null) return reason;
   if (!hasCassandra()) say("Getting Cassandra for the tests …");
   try {
     await getCassandra(withinMs);
+    return null;
   } catch (error) {
     return `Cassandra could not be brought: ${error.message.split("\n")[0]}`;
   }
-  if (findNats() === null) installPackage("nats-server", say);
-  return null;
 }
 
 const runCluster = (folder) => runVitest(folder, [CLUSTER]);
 
-async function runClusterWhereItCan(folder) {
-  const reason = await getServices(QUICK_MS);
-  if (reason === null) return runCluster(folder);
-  return { passed: 0, skips: [{ title: "all cluster tests", reason }], failures: [] };
-}
-
 export function runTests() {
-  return run(async (folder) => [
-    await runVitest(folder, ["fast", "real"]),
-    await runClusterWhereItCan(folder),
-    await runPlaywright(folder),
-  ]);
+  return run(async (folder) => {
+    findOrInstallNats();
+    // It comes while the others run.
+    const cassandra = bringCassandra(QUICK_MS);
+    const vitest = await runVitest(folder, ["fast", "real"]);
+    const reason = await cassandra;
+    const cluster =
+      reason === null
+        ? await runCluster(folder)
+        : { passed: 0, skips: [{ title: "all cluster tests", reason }], failures: [] };
+    return [vitest, cluster, await runPlaywright(folder)];
+  });
 }
 
 /** `npm run test:cluster`: gets the services that are missing first. */
 export async function runClusterTests() {
-  const reason = await getServices();
+  findOrInstallNats();
+  const reason = await bringCassandra();
   if (reason !== null) throw new Error(reason);
   await run(async (folder) => [await runCluster(folder)]);
 }
