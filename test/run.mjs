@@ -21,7 +21,7 @@ function findOrInstallBrowser() {
 }
 
 /** A runner that hangs must not hang whoever waits for the verdict. */
-const RUNNER_MS = 10 * 60_000;
+const RUNNER_MS = 15 * 60_000;
 
 /** One runner from start to summary. A runner that crashed or ran nothing counts as a failure. */
 async function runOne(name, script, args, report, readReport, env) {

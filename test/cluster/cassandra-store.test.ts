@@ -11,6 +11,7 @@ import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { doubleOwnershipContract, relayStoreContract } from "../contracts/relay-store.js";
 import { startCassandra } from "../parts/cassandra.mjs";
+import { emptied } from "./emptied.js";
 
 type Cluster = Awaited<ReturnType<typeof startCassandra>>;
 
@@ -22,10 +23,21 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((store) => store.close()));
+  idle.push(...(await Promise.all(used.splice(0).map(emptied))));
 });
 afterAll(() => cluster?.close());
 
-const fresh = (): CassandraOptions => ({
+/** Making a keyspace with its tables takes seconds: one that was used is emptied and used again. */
+const idle: CassandraOptions[] = [];
+const used: CassandraOptions[] = [];
+
+function fresh(): CassandraOptions {
+  const options = idle.pop() ?? unmade();
+  used.push(options);
+  return options;
+}
+
+const unmade = (): CassandraOptions => ({
   contactPoints: cluster.contactPoints,
   localDatacenter: cluster.datacenter,
   keyspace: `dovetail_${randomUUID().replaceAll("-", "")}`,
@@ -164,7 +176,7 @@ describe("a log on Cassandra", () => {
 });
 
 it("says where it could not be reached", async () => {
-  const options = { ...fresh(), contactPoints: ["127.0.0.1:1"] };
+  const options = { ...unmade(), contactPoints: ["127.0.0.1:1"] };
   await expect(CassandraRelayStore.open(options, "relay")).rejects.toMatchObject({
     code: "storage_failed",
     message: expect.stringContaining("127.0.0.1:1"),
@@ -180,7 +192,7 @@ it("keeps the relay's name from its first start", async () => {
 });
 
 it("refuses data of a newer relay", async () => {
-  const options = fresh();
+  const options = unmade();
   await openStore(options);
   const database = await Database.open(options);
   const query = "UPDATE meta SET value = '99' WHERE key = 'schema' IF EXISTS";
