@@ -11,7 +11,7 @@ import {
   type SequencedEntry,
 } from "../../shared/protocol.js";
 import type { Clock, Crypto } from "../../shared/runtime.js";
-import { UNDELIVERED_RETRY_MS } from "./bounds.js";
+import { ENTRY_BYTES, UNDELIVERED_RETRY_MS } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
 import type { Conversation } from "./conversation.js";
 import type { Conversations } from "./conversations.js";
@@ -66,7 +66,7 @@ export class AppendJob implements WriteJob {
     this.#done = done;
     this.#failed = failed;
     this.conversationId = frame.conversationId;
-    this.bytes = frame.entries.reduce((sum, { payload }) => sum + payload.length, 0);
+    this.bytes = frame.entries.reduce((sum, { payload }) => sum + payload.length + ENTRY_BYTES, 0);
   }
 
   async prepare(): Promise<Conversation | null> {

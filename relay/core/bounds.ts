@@ -28,11 +28,20 @@ export const BUFFER_POLL_MS = 50;
 /** Writes that wait for a group commit; beyond, requests are refused as `overloaded`. */
 export const MAX_QUEUED_WRITES = 16_384;
 
-/** Bytes of payload that wait for a group commit. */
+/** Bytes of what waits for a group commit. */
 export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
-/** Bytes of payload after which a group commit takes no more: LevelDB's own buffer has 4 MiB. */
+/**
+ * Bytes after which a group commit takes no more: LevelDB's own buffer has 4 MiB, and Cassandra refuses what
+ * is written to one log at once beyond 16 MiB.
+ */
 export const MAX_COMMIT_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Bytes that an entry counts for besides its payload, for its keys and its origin. So a commit has 8,192
+ * entries at the most: a batch of Cassandra's driver has 65,535 statements, and an entry takes two.
+ */
+export const ENTRY_BYTES = 512;
 
 /** Writes in one group commit. */
 export const MAX_COMMIT_WRITES = 1_024;

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { ENTRY_BYTES, MAX_COMMIT_BYTES } from "../../relay/core/bounds.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { type Client, World } from "./world.js";
 
@@ -39,6 +40,21 @@ describe("appending", () => {
     expect(await alice.append(talk, 2, ["two", "three"])).toMatchObject(places(2, 3));
     expect(await alice.log(talk)).toEqual(["one", "two", "three"]);
     expect(world.counts.get("duplicates")).toBe(3);
+  });
+
+  it("writes a great many at once in parts that a store can take", async () => {
+    const { logs } = world.store;
+    const commit = logs.commit.bind(logs);
+    const sizes: number[] = [];
+    logs.commit = (changes) => {
+      sizes.push(changes.reduce((sum, { entries }) => sum + entries.length, 0));
+      return commit(changes);
+    };
+    const texts = Array.from({ length: 200 }, () => "");
+    const appends = Array.from({ length: 50 }, (_, i) => alice.append(talk, 1 + i * 200, texts));
+    expect(await appends.at(-1)).toMatchObject({ type: "appended" });
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(10_000);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_COMMIT_BYTES / ENTRY_BYTES + 200);
   });
 
   it("refuses another content under the same origin", async () => {
