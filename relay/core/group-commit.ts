@@ -1,4 +1,4 @@
-import { DovetailError } from "../../shared/errors.js";
+import { DovetailError, type ErrorCode } from "../../shared/errors.js";
 import type { ConversationId } from "../../shared/ids.js";
 import type { Clock, Log } from "../../shared/runtime.js";
 import {
@@ -13,12 +13,12 @@ import type { Conversation } from "./conversation.js";
 import type { Conversations } from "./conversations.js";
 import type { LogChange, LogOutcome, LogStore, Metrics } from "./ports.js";
 import { Stage } from "./stage.js";
-import type { WriteHealth } from "./write-health.js";
+import { refusal, type WriteHealth } from "./write-health.js";
 
 /** A request to write to one conversation. Ends with `committed` or `failed`, or in `prepare`. */
 export interface WriteJob {
   readonly conversationId: ConversationId;
-  /** Payload, for the bounds. */
+  /** About what it takes in the store, for the bounds. */
   readonly bytes: number;
   /** Reads what planning needs; null where that answered the request. May run several times. */
   prepare(): Promise<Conversation | null>;
@@ -41,6 +41,15 @@ interface Plan {
   writes: number;
   bytes: number;
 }
+
+interface Committed {
+  readonly stage: Stage;
+  readonly change: LogChange | null;
+  readonly firstStamp: number;
+}
+
+/** What is wrong with one conversation, and not with the store. */
+const OF_ONE: readonly ErrorCode[] = ["overloaded", "profile_corrupt", "profile_newer"];
 
 /**
  * One durable write for all that waits: while as many as may are running, everything that arrives is
@@ -199,7 +208,7 @@ export class GroupCommit {
     const startedAt = this.#clock.monotonic();
     try {
       if (changes.length > 0) {
-        const results = await this.#health.write(() => this.#store.commit(changes));
+        const results = await this.#health.write(() => this.#written(changes));
         changes.forEach((change, i) => {
           outcomes.set(change, results[i] ?? null);
         });
@@ -207,33 +216,54 @@ export class GroupCommit {
         this.#metrics.committed(entries, this.#clock.monotonic() - startedAt);
       }
     } catch (error) {
-      // Whether it was written is unknown: the store has to be asked before the next append.
-      for (const [stage, items] of plan.stages) {
-        this.#conversations.invalidate(stage.conversation);
-        for (const item of items) this.#fail(item, error);
-      }
+      for (const stage of plan.stages.keys()) this.#unknown(plan, stage, error);
       return;
     }
+    const committed: Committed[] = [];
     for (const [stage, change] of staged) {
       const outcome = change ? outcomes.get(change) : { firstStamp: 0 };
       if (!outcome) {
         this.#metrics.count("conflicts");
         this.#conversations.invalidate(stage.conversation);
-        continue;
-      }
+      } else if ("failed" in outcome) {
+        this.#log.warn("commit.failed", { error: outcome.failed });
+        const isBusy = outcome.failed.code === "overloaded";
+        this.#unknown(plan, stage, isBusy ? outcome.failed : refusal(outcome.failed));
+      } else committed.push({ stage, change, firstStamp: outcome.firstStamp });
+    }
+    // Whoever is told a stamp takes all older ones as told.
+    committed.sort((a, b) => a.firstStamp - b.firstStamp);
+    for (const { stage, change, firstStamp } of committed) {
       if (change) {
         stage.conversation.committed(change);
         this.#conversations.adopt(stage.conversation);
         this.#metrics.count("inboxNotes", change.noted.length + (change.crowd ? 1 : 0));
       }
-      for (const item of plan.stages.get(stage) ?? []) this.#committed(item, stage, outcome);
+      for (const item of plan.stages.get(stage) ?? []) this.#committed(item, stage, firstStamp);
     }
   }
 
-  #committed(item: Item, stage: Stage, outcome: { firstStamp: number }): void {
+  /** @throws what it was where all failed as a store does: then it is not about one conversation. */
+  async #written(changes: readonly LogChange[]): Promise<readonly LogOutcome[]> {
+    const outcomes = await this.#store.commit(changes);
+    const errors = outcomes.map((outcome) =>
+      outcome && "failed" in outcome ? outcome.failed : null,
+    );
+    const [first] = errors;
+    if (first && errors.every((error) => error && !OF_ONE.includes(error.code))) throw first;
+    return outcomes;
+  }
+
+  /** Whether it was written is unknown: the store has to be asked before the next append. */
+  #unknown(plan: Plan, stage: Stage, error: unknown): void {
+    this.#conversations.invalidate(stage.conversation);
+    for (const item of plan.stages.get(stage) ?? []) this.#fail(item, error);
+  }
+
+  #committed(item: Item, stage: Stage, firstStamp: number): void {
     this.#end(item);
     try {
-      item.job.committed(stage, outcome.firstStamp);
+      item.job.committed(stage, firstStamp);
     } catch (error) {
       // The write stands; a fault in telling about it must not stop the writes of others.
       this.#log.error("commit.push-failed", { error });

@@ -1,5 +1,5 @@
 /** What the relay's domain code needs of the world, besides clock, randomness, crypto and log. */
-import type { ErrorCode } from "../../shared/errors.js";
+import type { DovetailError, ErrorCode } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import type { Group } from "../../shared/membership.js";
 import type { Invite, Person, SequencedEntry } from "../../shared/protocol.js";
@@ -77,9 +77,13 @@ export interface LogChange {
 
 /**
  * The first of the stamps taken, which follow each other, or 0 of a store that gives each user stamps of
- * its own; null where the condition did not hold.
+ * its own; null where the condition did not hold; `failed` where it is not known whether the change is
+ * written, or whether all whom it concerns will find it.
  */
-export type LogOutcome = { readonly firstStamp: number } | null;
+export type LogOutcome =
+  | { readonly firstStamp: number }
+  | { readonly failed: DovetailError }
+  | null;
 
 /** Where an entry stands, which stays known when the entry itself is no longer kept. */
 export interface Placed {
@@ -115,11 +119,12 @@ export interface LogStore {
   /** Groups of which the user is a member. */
   groupsOf(user: UserId): Promise<readonly ConversationId[]>;
   /**
-   * Applies each change whose condition holds; one change of a conversation at the most. When it resolves they are durable, by one sync for all.
-   * When it rejects nothing is known to be written. Each user's stamps grow from commit to commit and in
-   * the order of the changes; cursors never run back, whatever the change says. A store that keeps logs
-   * and inboxes apart writes the log first, with whom the change concerns, and makes up for missing
-   * notes before it gives out that conversation.
+   * Applies each change whose condition holds; one change of a conversation at the most. When it resolves
+   * those that did not fail are durable; where one fails the others are applied all the same. When it
+   * rejects nothing is known of any. Each user's stamps grow from commit to commit, within one in the
+   * order of `firstStamp`; cursors never run back, whatever the change says. A store that keeps logs and
+   * inboxes apart writes the log first, with whom the change concerns, and makes up for missing notes
+   * before it gives out that conversation.
    */
   commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]>;
   /**
@@ -237,6 +242,7 @@ export interface Directory {
   register(account: NewAccount): Promise<Person | "handle_taken" | "invite_invalid">;
   /** Everybody with a handle after that one, or from the first on, in alphabetical order. */
   usersAfter(handle: string | null, limit: number): Promise<readonly Person[]>;
+  /** How many users there are: of a store that would read all of them for it, as of a while ago. */
   userCount(): Promise<number>;
   /** Whom the user has blocked. */
   blockedBy(user: UserId): Promise<readonly UserId[]>;

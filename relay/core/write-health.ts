@@ -22,12 +22,16 @@ export class WriteHealth {
     return !this.#failing;
   }
 
-  /** @throws DovetailError `storage_failed` when the write fails, and at once while writes do. */
+  /**
+   * @throws DovetailError `storage_failed` when the write fails, and at once while writes do; `overloaded`
+   * where others kept it away, of which the store is not to blame.
+   */
   async write<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#failing) throw refusal();
     try {
       return await operation();
     } catch (error) {
+      if (DovetailError.from(error).code === "overloaded") throw error;
       if (!this.#failing) {
         this.#failing = true;
         this.#log.error("store.failed", { error });
@@ -58,5 +62,6 @@ export class WriteHealth {
   }
 }
 
-const refusal = (cause?: unknown): DovetailError =>
+/** What a client is told of a write that failed. */
+export const refusal = (cause?: unknown): DovetailError =>
   new DovetailError("storage_failed", undefined, { retryAfterMs: RECOVERY_MS, cause });

@@ -1,3 +1,4 @@
+import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
 import { fromSortable, under, type Write } from "../../shared/key-value.js";
 import { MAX_CACHED_CONVERSATIONS } from "../core/bounds.js";
@@ -86,17 +87,13 @@ export class KvLogStore extends LogTables implements LogStore {
   }
 
   async #commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]> {
-    const befores = await Promise.all(
-      changes.map(async (change) => {
-        const known = this.#known.get(change.conversationId);
-        const before = await this.before(change, known?.head ?? null);
-        return { before, inboxAt: await this.#inboxAt(change, before.exists) };
-      }),
-    );
+    const befores = await Promise.all(changes.map((change) => this.#beforeOf(change)));
     let stamp = this.#stamp ?? (await this.number(keys.stamp));
     const writes: Write[] = [];
     const outcomes = changes.map((change, i): LogOutcome => {
-      const { before, inboxAt } = befores[i] as (typeof befores)[number];
+      const known = befores[i] as (typeof befores)[number];
+      if (known instanceof DovetailError) return { failed: known };
+      const { before, inboxAt } = known;
       if (!holds(change, before)) return null;
       const firstStamp = stamp + 1;
       stamp += change.events;
@@ -114,9 +111,21 @@ export class KvLogStore extends LogTables implements LogStore {
     this.#stamp = stamp;
     changes.forEach((change, i) => {
       const outcome = outcomes[i];
-      if (outcome) this.#remember(change, outcome.firstStamp + change.events - 1);
+      if (outcome && "firstStamp" in outcome)
+        this.#remember(change, outcome.firstStamp + change.events - 1);
     });
     return outcomes;
+  }
+
+  /** What cannot be read of one conversation is nothing to the others. */
+  async #beforeOf(change: LogChange) {
+    try {
+      const known = this.#known.get(change.conversationId);
+      const before = await this.before(change, known?.head ?? null);
+      return { before, inboxAt: await this.#inboxAt(change, before.exists) };
+    } catch (error) {
+      return DovetailError.from(error);
+    }
   }
 
   /** The stamp of each noted user's inbox row for the conversation; 0 where there is none. */

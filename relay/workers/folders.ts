@@ -17,7 +17,12 @@ import {
 } from "../store/sharded/folder.js";
 import { FOLDERS } from "../store/sharded/folders.js";
 import type { Note } from "../store/sharded/inbox-shard.js";
-import { byFolder, type FolderNotes, type Folders } from "../store/sharded/sharded-store.js";
+import {
+  byFolder,
+  type FolderNotes,
+  type Folders,
+  notesIn,
+} from "../store/sharded/sharded-store.js";
 import { LOCK_MS } from "./bounds.js";
 import type { Answerer, Mesh } from "./mesh.js";
 import { foldersOf, type Seat, seatOf } from "./seats.js";
@@ -106,7 +111,7 @@ async function tell(
   seat: Seat,
   mesh: Mesh | null,
   notes: readonly Note[],
-): Promise<void> {
+): Promise<ReadonlyMap<Note, unknown>> {
   const bySeat = new Map<number, FolderNotes[]>();
   for (const some of byFolder(notes)) {
     const index = seatOf(some[0], seat.count);
@@ -114,11 +119,19 @@ async function tell(
     if (others) others.push(some);
     else bySeat.set(index, [some]);
   }
+  const failed = new Map<Note, unknown>();
   await Promise.all(
-    [...bySeat].map(([index, some]) =>
-      index === seat.index ? noteHere(folders, some) : mesh?.ask(index, NOTES, [some]),
-    ),
+    [...bySeat].map(async ([index, some]) => {
+      try {
+        if (index === seat.index) await noteHere(folders, some);
+        else await mesh?.ask(index, NOTES, [some]);
+      } catch (error) {
+        const lost = notesIn(notes, (folder) => seatOf(folder, seat.count) === index);
+        for (const note of lost) failed.set(note, error);
+      }
+    }),
   );
+  return failed;
 }
 
 async function noteHere(folders: Folders, some: readonly FolderNotes[]): Promise<void> {

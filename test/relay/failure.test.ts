@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { DovetailError } from "../../shared/errors.js";
+import type { ConversationId } from "../../shared/ids.js";
 import { CloseCode } from "../../shared/protocol.js";
 import { World } from "./world.js";
 
@@ -50,6 +52,74 @@ describe("a disk that fails", () => {
     expect(await alice.append(notes, 1, ["written"])).toMatchObject({ places: [{ seq: 1 }] });
     expect(await alice.append(notes, 2, ["next"])).toMatchObject({ places: [{ seq: 2 }] });
     expect(await alice.log(notes)).toEqual(["written", "next"]);
+  });
+});
+
+describe("a commit of several conversations", () => {
+  it("fails for the one that fails, and is acknowledged to the others", async () => {
+    const world = await World.open();
+    const { logs } = world.store;
+    const commit = logs.commit.bind(logs);
+    const alice = await world.person("alice");
+    const [bob, carol] = [await world.person("bob"), await world.person("carol")];
+    const notes = await alice.open(alice.userId);
+    const withBob = await alice.open(bob.userId);
+    const withCarol = await alice.open(carol.userId);
+    let sizes: number[] = [];
+    logs.commit = async (changes) => {
+      sizes.push(changes.length);
+      const others = changes.filter(({ conversationId: id }) => id !== withBob);
+      const outcomes = [...(await commit(others))];
+      return changes.map(({ conversationId: id }) =>
+        id === withBob
+          ? { failed: new DovetailError("storage_failed") }
+          : (outcomes.shift() ?? null),
+      );
+    };
+    const first = alice.append(notes, 1, ["first"]);
+    const answers = [withBob, withCarol].map((id) => alice.append(id, 1, ["at once"]));
+    await first;
+    expect(await answers[0]).toMatchObject({ code: "storage_failed", retryAfterMs: 1_000 });
+    expect(await answers[1]).toMatchObject({ places: [{ seq: 1 }] });
+    expect(sizes).toContain(2);
+    expect(world.relay.ready).toBe(true);
+
+    // Where nothing is written any more it is the store.
+    sizes = [];
+    expect(await alice.append(withBob, 1, ["at once"])).toMatchObject({ code: "storage_failed" });
+    expect(sizes).toEqual([1]);
+    expect(world.relay.ready).toBe(false);
+  });
+
+  it("keeps the store for well where others were first too often", async () => {
+    const world = await World.open();
+    const alice = await world.person("alice");
+    const notes = await alice.open(alice.userId);
+    const failed = new DovetailError("overloaded", undefined, { retryAfterMs: 1_000 });
+    world.store.logs.commit = async (changes) => changes.map(() => ({ failed }));
+    expect(await alice.append(notes, 1, ["x"])).toMatchObject({ code: "overloaded" });
+    expect(world.relay.ready).toBe(true);
+  });
+
+  it("is told in the order of its stamps", async () => {
+    const world = await World.open();
+    const { logs } = world.store;
+    const commit = logs.commit.bind(logs);
+    const alice = await world.person("alice");
+    const bob = await world.person("bob");
+    const notes = await alice.open(alice.userId);
+    const direct = await alice.open(bob.userId);
+    const group = "9".repeat(32) as ConversationId;
+    await alice.createGroup(group, [bob.userId]);
+    const before = bob.all("entries").length;
+    logs.commit = async (changes) => [...(await commit([...changes].reverse()))].reverse();
+    await Promise.all([notes, direct, group].map((id) => alice.append(id, 1, ["x"])));
+    const stamps = bob
+      .all("entries")
+      .slice(before)
+      .map(({ stamp }) => stamp);
+    expect(stamps).toHaveLength(2);
+    expect(stamps).toEqual([...stamps].sort((a, b) => a - b));
   });
 });
 

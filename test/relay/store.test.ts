@@ -175,6 +175,36 @@ describe("data of a relay that knew no groups", () => {
     expect(await logs.entries(talk, 1, 10)).toHaveLength(2);
   });
 
+  it("of which one conversation is damaged takes what is for the others", async () => {
+    kv = await openLevel(await newFolder());
+    await kv.batch(oldRows.map(([key, value]) => ({ type: "put", key, value })));
+    await kv.batch([{ type: "put", key: `cursor/${talk}/${bob}`, value: Uint8Array.of(1) }]);
+    const { logs } = await KvRelayStore.open(kv, "another");
+    const group = { epoch: 0, restricted: false, members: [{ userId: alice, admin: false }] };
+    const written = {
+      ...{ noted: [alice], crowd: null, events: 1, invite: null, spans: new Map() },
+    };
+    const read = { deliveredUpTo: 1, readUpTo: 1, devices: new Map() };
+    const outcomes = await logs.commit([
+      {
+        ...written,
+        ...{ conversationId: talk, expectedHead: 1, opens: null, entries: [], group: null },
+        cursors: new Map([[bob, read]]),
+      },
+      {
+        ...written,
+        ...{
+          conversationId: "9".repeat(32) as ConversationId,
+          expectedHead: 0,
+          entries: [],
+          group,
+        },
+        ...{ opens: { kind: "notes" }, cursors: new Map() },
+      },
+    ]);
+    expect(outcomes).toMatchObject([{ failed: { code: "profile_corrupt" } }, { firstStamp: 8 }]);
+  });
+
   it("is from then on too new for that relay", async () => {
     kv = await openLevel(await newFolder());
     await kv.batch(oldRows.map(([key, value]) => ({ type: "put", key, value })));

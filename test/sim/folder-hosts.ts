@@ -12,9 +12,11 @@ import {
   openFolder,
 } from "../../relay/store/sharded/folder.js";
 import { FOLDERS, folderOf } from "../../relay/store/sharded/folders.js";
+import type { Note } from "../../relay/store/sharded/inbox-shard.js";
 import {
   byFolder,
   type Folders,
+  notesIn,
   ShardedRelayStore,
 } from "../../relay/store/sharded/sharded-store.js";
 import { foldersOf, seatOf } from "../../relay/workers/seats.js";
@@ -129,7 +131,17 @@ export class FolderHosts {
       // The system gives a folder to the next process once the last one is no more.
       await Promise.allSettled(writing);
       return openFolder(during(viewOf(this.#kv, index), life, writing), async (notes) => {
-        await Promise.all(byFolder(notes).map(([to, some]) => all.folder(to).inboxes.note(some)));
+        const failed = new Map<Note, unknown>();
+        await Promise.all(
+          byFolder(notes).map(async ([to, some]) => {
+            try {
+              await all.folder(to).inboxes.note(some);
+            } catch (error) {
+              for (const note of notesIn(notes, (folder) => folder === to)) failed.set(note, error);
+            }
+          }),
+        );
+        return failed;
       });
     };
     const folders = new Map(own.map((index) => [index, open(index)]));

@@ -1,18 +1,32 @@
-import { DovetailError } from "../../../shared/errors.js";
+import { DovetailError, type ErrorCode } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { type KeyValue, under, type Write } from "../../../shared/key-value.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
 import { MAX_CACHED_CONVERSATIONS, RECOVERY_MS } from "../../core/bounds.js";
 import { Lru } from "../../core/lru.js";
 import type { LogChange, StoredConversation } from "../../core/ports.js";
-import { type Before, holds, logWrites } from "../log-commit.js";
+import { holds, logWrites } from "../log-commit.js";
 import { LogTables } from "../log-tables.js";
 import { keys, rows } from "../rows.js";
 import type { Serial } from "../serial.js";
 import type { Note } from "./inbox-shard.js";
 
-/** Brings notes to the inboxes, which stand elsewhere; resolves when all of them are durable. */
-export type Tell = (notes: readonly Note[]) => Promise<void>;
+/**
+ * Brings notes to the inboxes, which stand elsewhere; resolves when they are durable. Gives those that
+ * did not come to all of their users, with what kept them away.
+ */
+export type Tell = (notes: readonly Note[]) => Promise<ReadonlyMap<Note, unknown>>;
+
+/** Whether the condition held; or why it is not known whether the change counts. */
+export type ShardOutcome = boolean | ErrorCode;
+
+interface Plan {
+  readonly id: ConversationId;
+  readonly head: number;
+  readonly writes: Write[];
+  /** Null for what concerns nobody. */
+  readonly note: Note | null;
+}
 
 /**
  * The logs of one folder. A change is written with the list of those whom it concerns; then they are
@@ -45,7 +59,8 @@ export class LogShard extends LogTables {
   override async conversation(id: ConversationId): Promise<StoredConversation | null> {
     const note = this.#untold.get(id);
     // Not while a commit is under way, which does it itself.
-    if (note) await this.serial.run(() => this.#tellLeft([id])).catch(refused);
+    const left = note && (await this.serial.run(() => this.#tellLeft([id])));
+    if (left?.has(id)) refused(left.get(id));
     return super.conversation(id);
   }
 
@@ -59,8 +74,8 @@ export class LogShard extends LogTables {
     return head !== undefined && fromSeq > head ? [] : super.entries(id, fromSeq, limit);
   }
 
-  /** For each change whether its condition held. */
-  commit(changes: readonly LogChange[]): Promise<readonly boolean[]> {
+  /** One that fails fails alone, but for a write that fails: that is of all. */
+  commit(changes: readonly LogChange[]): Promise<readonly ShardOutcome[]> {
     return this.serial.run(async () => {
       try {
         return await this.#commit(changes);
@@ -72,49 +87,61 @@ export class LogShard extends LogTables {
   }
 
   /** Tells those whom an earlier process wrote about and did not tell. */
-  tellAllLeft(): Promise<void> {
-    return this.serial.run(() => this.#tellLeft([...this.#untold.keys()]));
+  async tellAllLeft(): Promise<void> {
+    const left = await this.serial.run(() => this.#tellLeft([...this.#untold.keys()]));
+    for (const error of left.values()) throw error;
   }
 
   protected forget(): void {
     this.#heads.clear();
   }
 
-  async #commit(changes: readonly LogChange[]): Promise<readonly boolean[]> {
-    await this.#tellLeft(changes.map(({ conversationId }) => conversationId));
-    const befores = await Promise.all(
-      changes.map((change) => this.before(change, this.#heads.get(change.conversationId) ?? null)),
+  async #commit(changes: readonly LogChange[]): Promise<readonly ShardOutcome[]> {
+    const left = await this.#tellLeft(changes.map(({ conversationId }) => conversationId));
+    const plans = await Promise.all(
+      changes.map(async (change): Promise<Plan | false | ErrorCode> => {
+        const { conversationId: id } = change;
+        try {
+          if (left.has(id)) throw left.get(id);
+          return await this.#plan(change);
+        } catch (error) {
+          return DovetailError.from(error).code;
+        }
+      }),
     );
-    const held = changes.map((change, i) => holds(change, befores[i] as Before));
-    const writes: Write[] = [];
-    const notes: Note[] = [];
-    const takenAway = new Set(this.#told);
-    for (const [i, change] of changes.entries()) {
-      if (!held[i]) continue;
-      const { conversationId: id } = change;
-      writes.push(...logWrites(change, befores[i] as Before));
-      takenAway.delete(id);
-      const users = await this.#concerned(change);
-      if (users.size === 0) continue;
-      const note = { conversationId: id, head: change.expectedHead + change.entries.length, users };
-      notes.push(note);
-      writes.push({ type: "put", key: keys.pending(id), value: encodeNote(note) });
-    }
-    if (writes.length === 0) return held;
-    for (const id of takenAway) writes.push({ type: "del", key: keys.pending(id) });
+    const planned = plans.filter((plan) => typeof plan === "object");
+    const taken = new Set(this.#told);
+    for (const { id } of planned) taken.delete(id);
+    const writes = planned.flatMap((plan) => plan.writes);
+    if (writes.length === 0) return plans.map((plan) => (typeof plan === "object" ? true : plan));
+    for (const id of taken) writes.push({ type: "del", key: keys.pending(id) });
     await this.kv.batch(writes);
-    for (const id of takenAway) this.#told.delete(id);
-    for (const [i, change] of changes.entries()) {
-      if (held[i]) {
-        this.#heads.set(change.conversationId, change.expectedHead + change.entries.length);
-      }
+    for (const id of taken) this.#told.delete(id);
+    for (const { id, head, note } of planned) {
+      this.#heads.set(id, head);
+      if (!note) continue;
+      this.#untold.set(id, note);
+      this.#told.delete(id);
     }
-    for (const note of notes) {
-      this.#untold.set(note.conversationId, note);
-      this.#told.delete(note.conversationId);
-    }
-    await this.#tellLeft(notes.map(({ conversationId }) => conversationId));
-    return held;
+    const untold = await this.#tellLeft(planned.map(({ id }) => id));
+    return plans.map((plan) => {
+      if (typeof plan !== "object") return plan;
+      return untold.has(plan.id) ? DovetailError.from(untold.get(plan.id)).code : true;
+    });
+  }
+
+  /** False where the condition does not hold. */
+  async #plan(change: LogChange): Promise<Plan | false> {
+    const { conversationId: id } = change;
+    const before = await this.before(change, this.#heads.get(id) ?? null);
+    if (!holds(change, before)) return false;
+    const head = change.expectedHead + change.entries.length;
+    const writes = logWrites(change, before);
+    const users = await this.#concerned(change);
+    if (users.size === 0) return { id, head, writes, note: null };
+    const note = { conversationId: id, head, users };
+    writes.push({ type: "put", key: keys.pending(id), value: encodeNote(note) });
+    return { id, head, writes, note };
   }
 
   /** A crowd is told one by one: only the folder of a user's inbox can order its stamps. */
@@ -136,14 +163,22 @@ export class LogShard extends LogTables {
     return stored ? rows.conversation.decode(keys.conversation(id), stored).members : [];
   }
 
-  async #tellLeft(ids: readonly ConversationId[]): Promise<void> {
+  /** Gives those who could not be told, by conversation. */
+  async #tellLeft(ids: readonly ConversationId[]): Promise<ReadonlyMap<ConversationId, unknown>> {
+    const left = new Map<ConversationId, unknown>();
     const notes = ids.map((id) => this.#untold.get(id)).filter((note) => note !== undefined);
-    if (notes.length === 0) return;
-    await this.#tell(notes);
-    for (const { conversationId } of notes) {
-      this.#untold.delete(conversationId);
-      this.#told.add(conversationId);
+    if (notes.length === 0) return left;
+    const failed = await this.#tell(notes);
+    for (const note of notes) {
+      const { conversationId: id } = note;
+      if (failed.has(note)) {
+        left.set(id, failed.get(note));
+        continue;
+      }
+      this.#untold.delete(id);
+      this.#told.add(id);
     }
+    return left;
   }
 }
 

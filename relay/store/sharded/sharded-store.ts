@@ -1,4 +1,6 @@
+import { DovetailError, type ErrorCode } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
+import { RECOVERY_MS } from "../../core/bounds.js";
 import type {
   Directory,
   InviteStore,
@@ -43,6 +45,10 @@ export function byFolder(notes: readonly Note[]): FolderNotes[] {
   }
   return [...folders];
 }
+
+/** Those that have users in one of these folders. */
+export const notesIn = (notes: readonly Note[], isOne: (folder: number) => boolean): Note[] =>
+  notes.filter(({ users }) => [...users.keys()].some((user) => isOne(folderOf(user))));
 
 /**
  * The tables of a relay in a fixed number of folders: a conversation's log in one, a user's inbox in
@@ -106,13 +112,27 @@ class ShardedLogs implements LogStore {
     await Promise.all(
       [...places].map(async ([index, some]) => {
         const part = some.map((i) => changes[i] as LogChange);
-        const held = await this.#folders.folder(index).logs.commit(part);
+        const held = await this.#committed(index, part);
         some.forEach((i, at) => {
-          outcomes[i] = held[at] ? { firstStamp: 0 } : null;
+          outcomes[i] = held[at] ?? null;
         });
       }),
     );
     return outcomes;
+  }
+
+  /** A folder that fails does not fail the others. */
+  async #committed(index: number, part: readonly LogChange[]): Promise<readonly LogOutcome[]> {
+    try {
+      const held = await this.#folders.folder(index).logs.commit(part);
+      return held.map((each): LogOutcome => {
+        if (typeof each === "string") return { failed: failure(each) };
+        return each ? { firstStamp: 0 } : null;
+      });
+    } catch (error) {
+      const failed = DovetailError.from(error);
+      return part.map(() => ({ failed }));
+    }
   }
 
   /** Of every folder its share of them, and more of those that have more. */
@@ -151,6 +171,9 @@ class ShardedLogs implements LogStore {
     return this.#folders.folder(folderOf(id));
   }
 }
+
+const failure = (code: ErrorCode): DovetailError =>
+  new DovetailError(code, undefined, { retryAfterMs: RECOVERY_MS });
 
 class ShardedInvites implements InviteStore {
   readonly #folders: Folders;
