@@ -8,7 +8,7 @@ import type { Log } from "../../shared/runtime.js";
 import { askBackup, askRelay } from "../admin/client.js";
 import { clearMark, isMarked, setMark } from "../backup/marks.js";
 import { fill } from "../backup/write.js";
-import type { CassandraOptions } from "../store/cassandra/database.js";
+import type { CassandraOptions } from "../store/cassandra/connect.js";
 import { Filling } from "../store/cassandra/filling.js";
 import { type Copied, copyAll } from "./pass.js";
 import { openSource, type Source } from "./source.js";

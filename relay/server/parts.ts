@@ -13,7 +13,7 @@ import { NODE_PROTOCOL } from "../core/cluster/messages.js";
 import type { NodeId } from "../core/cluster/ring.js";
 import type { RelayStore } from "../core/ports.js";
 import { CassandraRelayStore } from "../store/cassandra/cassandra-relay-store.js";
-import type { CassandraOptions } from "../store/cassandra/database.js";
+import type { CassandraOptions } from "../store/cassandra/connect.js";
 import { KvRelayStore } from "../store/kv-relay-store.js";
 import { ShardedRelayStore } from "../store/sharded/sharded-store.js";
 import { aloneBus } from "../workers/alone.js";

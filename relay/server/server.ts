@@ -9,7 +9,7 @@ import { backUps } from "../backup/running.js";
 import type { NatsOptions } from "../bus/nats-bus.js";
 import type { Retention } from "../core/config.js";
 import { Relay } from "../core/relay.js";
-import type { CassandraOptions } from "../store/cassandra/database.js";
+import type { CassandraOptions } from "../store/cassandra/connect.js";
 import { readTls, type TlsFiles } from "../tls.js";
 import { Admission } from "./admission.js";
 import { Gateway, type GatewayOptions } from "./gateway.js";

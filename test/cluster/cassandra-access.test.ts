@@ -5,7 +5,7 @@ import { join } from "node:path";
 import cassandra from "cassandra-driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CassandraRelayStore } from "../../relay/store/cassandra/cassandra-relay-store.js";
-import type { CassandraOptions } from "../../relay/store/cassandra/database.js";
+import type { CassandraOptions } from "../../relay/store/cassandra/connect.js";
 import type { UserId } from "../../shared/ids.js";
 import { startCassandra } from "../parts/cassandra.mjs";
 import { Authority, hasOpenssl, type Pair } from "../relay/certificates.js";

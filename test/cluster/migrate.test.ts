@@ -14,7 +14,7 @@ import { openSource } from "../../relay/migrate/source.js";
 import { type RelayServer, startRelayServer } from "../../relay/server/server.js";
 import { SEGMENT_ENTRIES } from "../../relay/store/cassandra/bounds.js";
 import { CassandraRelayStore } from "../../relay/store/cassandra/cassandra-relay-store.js";
-import type { CassandraOptions } from "../../relay/store/cassandra/database.js";
+import type { CassandraOptions } from "../../relay/store/cassandra/connect.js";
 import { Filling } from "../../relay/store/cassandra/filling.js";
 import { prepareFolders } from "../../relay/workers/prepare.js";
 import { digestOfPairs } from "../../shared/digest.js";
@@ -130,6 +130,9 @@ describe.each([
     await alice.register("alice");
     const bob = new Client(remote(server.url));
     await bob.register("bob");
+    // Somebody who has talked to nobody yet.
+    const dave = new Client(remote(server.url));
+    await dave.register("dave");
     const direct = await alice.open(bob.userId);
     const group = "9".repeat(32) as ConversationId;
     await alice.createGroup(group, [bob.userId]);
@@ -150,7 +153,7 @@ describe.each([
       }
     })();
     const moved = await move();
-    expect(moved).toMatchObject({ code: 0, said: expect.stringContaining("2 users and 2 logs") });
+    expect(moved).toMatchObject({ code: 0, said: expect.stringContaining("3 users and 2 logs") });
     await Promise.all([writes, ended]);
     expect(moved.said).toContain("Copying, while the relay runs.");
     expect(acknowledged.length).toBeGreaterThan(10);
@@ -168,6 +171,13 @@ describe.each([
       expect(digestOfPairs(nodeCrypto, there)).toEqual(digestOfPairs(nodeCrypto, here));
     }
     await source.close();
+
+    const first = await a.open(dave.userId);
+    expect(await a.append(first, 1, ["hello"])).toMatchObject({ places: [{ seq: 1 }] });
+    const d = await again(on, dave.key);
+    expect(await d.ask({ type: "getChanges", after: 0, limit: 10 })).toMatchObject({
+      conversations: [{ conversationId: first }],
+    });
 
     // And it goes on: what a relay writes is newer than all that was copied, and so are its stamps.
     const changes = async (after: number) => {

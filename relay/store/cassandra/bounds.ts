@@ -9,11 +9,36 @@ export const SEGMENT_ENTRIES = 1_024;
 /** How often a conditional write is tried anew after somebody else was first. */
 export const MAX_TRIES = 16;
 
+/** How often a serial read is tried that writers of its partition keep away. */
+export const MAX_READ_TRIES = 5;
+
+/** Milliseconds at the most before the second try of a conditional write; each further wait may be twice as long. */
+export const FIRST_WAIT_MS = 10;
+
+/** Milliseconds at the most before any try: with all tries less than a node has for its answer. */
+export const MAX_WAIT_MS = 250;
+
 /** Users whose newest stamp is kept in memory: about 100 bytes each. */
 export const MAX_CACHED_STAMPS = 50_000;
 
 /** Seconds that the note of an entry's end is kept after it: relays may have been down as long. */
 export const EXPIRY_KEPT_S = 30 * 86_400;
 
-/** Seconds that Cassandra can keep a row at the most when it is to go by itself. */
-export const MAX_TTL_S = 20 * 365 * 86_400;
+/**
+ * The last moment, in seconds since 1970, at which what is written may go by itself: Cassandra refuses all
+ * after 2038-01-19T03:14:06Z (32 bits, with the default storage_compatibility_mode), by its own clock, which
+ * may be a day off.
+ */
+export const LAST_EXPIRY_S = 2_147_483_646 - 86_400;
+
+/** Entries that are due in one read. */
+export const DUE_PER_PAGE = 512;
+
+/** Entries that are looked up and erased at once. */
+export const DUE_PER_STEP = 64;
+
+/** Entries that are due and looked up, for each one of those that are to be erased in one go. */
+export const LOOKS_PER_ERASED = 8;
+
+/** Milliseconds for which a count of all users is good: it reads all of them. */
+export const COUNT_KEPT_MS = 3_600_000;

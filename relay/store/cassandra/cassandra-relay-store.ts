@@ -1,7 +1,8 @@
 import { DovetailError } from "../../../shared/errors.js";
 import type { RelayStore } from "../../core/ports.js";
 import { Serial } from "../serial.js";
-import { type CassandraOptions, Database } from "./database.js";
+import type { CassandraOptions } from "./connect.js";
+import { Database } from "./database.js";
 import { CassandraDirectory } from "./directory.js";
 import { isBeingFilled } from "./filling-state.js";
 import { CassandraInviteStore } from "./invites.js";

@@ -1,19 +1,17 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import cassandra from "cassandra-driver";
 import { DovetailError } from "../../../shared/errors.js";
-import { readTlsClient, type TlsClientFiles } from "../../tls.js";
-import { migrations } from "./schema.js";
-
-export interface CassandraOptions {
-  readonly contactPoints: readonly string[];
-  readonly localDatacenter: string;
-  readonly keyspace: string;
-  /** Copies in the local datacenter. */
-  readonly replication: number;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  /** Null for connections that are not encrypted. */
-  readonly tls?: TlsClientFiles | null;
-}
+import { MAX_READ_TRIES } from "./bounds.js";
+import {
+  type CassandraOptions,
+  clientOptions,
+  firstHost,
+  isOnItsWay,
+  makeKeyspace,
+  unreachable,
+} from "./connect.js";
+import { bringUpToDate } from "./schema.js";
+import { tries } from "./tries.js";
 
 export type Row = cassandra.types.Row;
 type Value = string | number | boolean | Uint8Array | null;
@@ -30,8 +28,11 @@ export type Outcome =
   | "unknown";
 
 const { consistencies } = cassandra.types;
-const READ_MS = 12_000;
-const CONNECT_MS = 5_000;
+/** For which a serial read is tried: writers keep it away for a second each time. */
+const CONTENDED_READ_MS = 4_000;
+/** Within which all nodes know of what was made at one of them. */
+const SPREADING_MS = 30_000;
+const SPREADING_LOOK_MS = 250;
 /** Statements under way at once where much is written. */
 const LOAD_CONCURRENCY = 64;
 /** Of one query; pages are smaller. */
@@ -55,67 +56,57 @@ const conditional = {
 export class Database {
   readonly #client: cassandra.Client;
 
-  private constructor(client: cassandra.Client) {
+  readonly #datacenter: string;
+
+  private constructor(client: cassandra.Client, datacenter: string) {
     this.#client = client;
+    this.#datacenter = datacenter;
   }
 
   /** @throws DovetailError `storage_failed`, `profile_newer`, or `invalid_params` for the files of `tls`. */
   static async open(wanted: CassandraOptions): Promise<Database> {
-    const common = {
-      contactPoints: [...wanted.contactPoints],
-      localDataCenter: wanted.localDatacenter,
-      encoding: { useBigIntAsLong: false },
-      socketOptions: { connectTimeout: CONNECT_MS, readTimeout: READ_MS },
-      ...(wanted.user && {
-        credentials: { username: wanted.user, password: wanted.password ?? "" },
-      }),
-      ...(wanted.tls && { sslOptions: readTlsClient(wanted.tls) }),
-    };
-    const first = new cassandra.Client(common);
-    try {
-      await first.connect();
-      await makeKeyspace(first, wanted);
-    } catch (error) {
-      throw unreachable(error, wanted);
-    } finally {
-      await first.shutdown();
-    }
-    const client = new cassandra.Client({ ...common, keyspace: wanted.keyspace });
-    try {
-      await client.connect();
-      const database = new Database(client);
-      await database.#migrate();
-      return database;
-    } catch (error) {
-      await client.shutdown();
-      throw error instanceof DovetailError ? error : unreachable(error, wanted);
+    const common = clientOptions(wanted);
+    const until = performance.now() + SPREADING_MS;
+    for (;;) {
+      try {
+        await makeKeyspace(common, wanted);
+        return await Database.#of(wanted, { ...common, keyspace: wanted.keyspace });
+      } catch (error) {
+        if (!isOnItsWay(error) || performance.now() > until) {
+          throw error instanceof DovetailError ? error : unreachable(error, wanted);
+        }
+        await sleep(SPREADING_LOOK_MS);
+      }
     }
   }
 
-  async #migrate(): Promise<void> {
-    if (!(await hasTable(this.#client, this.#client.keyspace, "meta"))) {
-      await this.#client.execute(
-        "CREATE TABLE IF NOT EXISTS meta (key text PRIMARY KEY, value text)",
-      );
+  static async #of(
+    { localDatacenter }: CassandraOptions,
+    options: cassandra.ClientOptions,
+  ): Promise<Database> {
+    const client = new cassandra.Client(options);
+    try {
+      await client.connect();
+      const database = new Database(client, localDatacenter);
+      await bringUpToDate(database);
+      return database;
+    } catch (error) {
+      await client.shutdown();
+      throw error;
     }
-    const version = Number((await this.setting("schema")) ?? 0);
-    if (version > migrations.length) {
-      throw new DovetailError(
-        "profile_newer",
-        `The data were written by a newer relay (schema ${version}; this one knows ${migrations.length}).`,
-      );
-    }
-    for (const step of migrations.slice(version)) {
-      for (const statement of step) await this.#client.execute(statement);
-    }
-    // Two relays of different versions may start at once: the version never runs back.
-    for (let next = version; next < migrations.length; next += 1) {
-      const query =
-        next === 0
-          ? "INSERT INTO meta (value, key) VALUES (?, ?) IF NOT EXISTS"
-          : `UPDATE meta SET value = ? WHERE key = ? IF value = '${next}'`;
-      await this.cas([{ query, params: [String(next + 1), "schema"] }]);
-    }
+  }
+
+  async hasTable(table: string): Promise<boolean> {
+    const query =
+      "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
+    const params = [this.#client.keyspace, table];
+    const { rowLength } = await this.#client.execute(query, params, { prepare: true });
+    return rowLength > 0;
+  }
+
+  async alter(query: string): Promise<void> {
+    const host = firstHost(this.#client, this.#datacenter);
+    await failing(() => this.#client.execute(query, [], host ? { host } : {}));
   }
 
   async setting(key: string): Promise<string | null> {
@@ -217,31 +208,6 @@ export class Database {
   }
 }
 
-/** Only what is missing: a user who may not make it can use what is there. */
-async function makeKeyspace(
-  client: cassandra.Client,
-  { keyspace, localDatacenter, replication }: CassandraOptions,
-): Promise<void> {
-  const query = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
-  const { rowLength } = await client.execute(query, [keyspace], { prepare: true });
-  if (rowLength > 0) return;
-  await client.execute(
-    `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication =
-      {'class': 'NetworkTopologyStrategy', '${localDatacenter}': ${replication}}`,
-  );
-}
-
-async function hasTable(
-  client: cassandra.Client,
-  keyspace: string,
-  table: string,
-): Promise<boolean> {
-  const query =
-    "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
-  const { rowLength } = await client.execute(query, [keyspace, table], { prepare: true });
-  return rowLength > 0;
-}
-
 const encoded = (params: readonly Value[]): (Exclude<Value, Uint8Array> | Buffer)[] =>
   params.map((value) => (value instanceof Uint8Array ? Buffer.from(value) : value));
 
@@ -260,17 +226,26 @@ async function failing<T>(operation: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Writers of the same partition can keep a serial read from coming through: once more, and they are gone. */
-async function uncontended<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    const { writeTimeout } = cassandra.types.responseErrorCodes;
-    if (!(error instanceof cassandra.errors.ResponseError && error.code === writeTimeout)) {
-      throw error;
+/**
+ * Writers of the same partition can keep a serial read from coming through, which then ends as a read's
+ * timeout or as a write's. One of replicas that are gone takes longer, and is not tried again.
+ */
+export async function uncontended<T>(read: () => Promise<T>): Promise<T> {
+  const { writeTimeout, readTimeout } = cassandra.types.responseErrorCodes;
+  const timeouts: unknown[] = [writeTimeout, readTimeout];
+  const until = performance.now() + CONTENDED_READ_MS;
+  let last: unknown;
+  for await (const _ of tries(MAX_READ_TRIES)) {
+    try {
+      return await read();
+    } catch (error) {
+      const isTimeout =
+        error instanceof cassandra.errors.ResponseError && timeouts.includes(error.code);
+      if (!isTimeout || performance.now() > until) throw error;
+      last = error;
     }
-    return read();
   }
+  throw last;
 }
 
 /** Only a statement that the server found wrong was surely not executed. */
@@ -284,19 +259,4 @@ function isUnknown(error: unknown): boolean {
     codes.alreadyExists,
   ];
   return !(error instanceof cassandra.errors.ResponseError && wrong.includes(error.code));
-}
-
-const unreachable = (error: unknown, { contactPoints }: CassandraOptions): DovetailError =>
-  new DovetailError(
-    "storage_failed",
-    `Cassandra cannot be used at ${contactPoints.join(", ")}: ${reason(error)}`,
-    { cause: error },
-  );
-
-function reason(error: unknown): string {
-  if (error instanceof cassandra.errors.NoHostAvailableError) {
-    const [inner] = Object.values(error.innerErrors ?? {}) as unknown[];
-    if (inner instanceof Error) return inner.message;
-  }
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,9 +4,10 @@ import { MAX_DEVICES } from "../../../shared/limits.js";
 import type { Person } from "../../../shared/protocol.js";
 import type { Device, Directory, NewAccount } from "../../core/ports.js";
 import { rows } from "../rows.js";
-import { MAX_TRIES } from "./bounds.js";
 import type { Database, Statement } from "./database.js";
 import { CassandraRegistrationCodes } from "./registration-codes.js";
+import { contended, tries } from "./tries.js";
+import { UserCount } from "./user-count.js";
 
 /** Of a handle, by which those that are searched are put into partitions. */
 export const START_LETTERS = 2;
@@ -15,9 +16,11 @@ const LETTERS = [..."0123456789_abcdefghijklmnopqrstuvwxyz"];
 export class CassandraDirectory implements Directory {
   readonly codes: CassandraRegistrationCodes;
   readonly #database: Database;
+  readonly #users: UserCount;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#users = new UserCount(database);
     this.codes = new CassandraRegistrationCodes(database);
   }
 
@@ -136,12 +139,12 @@ export class CassandraDirectory implements Directory {
       result: null,
       device: { ...device, userId },
     }));
+    this.#users.registered();
     return person;
   }
 
-  async userCount(): Promise<number> {
-    const row = await this.#database.one("SELECT count(*) AS users FROM user", []);
-    return Number(row?.users ?? 0);
+  userCount(): Promise<number> {
+    return this.#users.get();
   }
 
   async blockedBy(user: UserId): Promise<readonly UserId[]> {
@@ -178,7 +181,7 @@ export class CassandraDirectory implements Directory {
     user: UserId,
     plan: (devices: readonly Device[]) => Promise<{ result: T; device: Device | null }>,
   ): Promise<T> {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const { version, devices } = await this.#devices(user);
       const { result, device } = await plan(devices);
       if (!device) return result;
@@ -212,7 +215,7 @@ export class CassandraDirectory implements Directory {
 
   /** The row that is there then, whoever wrote it. */
   async #claim(insert: Statement, select: Statement) {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       await this.#database.cas([insert]);
       const row = await this.#database.one(select.query, select.params, true);
       if (row) return row;
@@ -221,7 +224,7 @@ export class CassandraDirectory implements Directory {
   }
 
   async #take(code: string, device: DeviceId, uses: number | null): Promise<boolean> {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const counted = await this.#database.one(
         "SELECT used FROM registration WHERE code = ? LIMIT 1",
         [code],
@@ -248,8 +251,7 @@ const deviceOf = (deviceId: DeviceId, stored: Uint8Array): Device => ({
   ...rows.device.decode(`device/${deviceId}`, stored),
 });
 
-const tooMany = (): DovetailError =>
-  new DovetailError("storage_failed", "The directory is written by too many at once.");
+const tooMany = (): DovetailError => contended("The directory is written by too many at once.");
 
 /** The partitions that may hold handles with that prefix, in alphabetical order. */
 function startsOf(prefix: string): readonly string[] {

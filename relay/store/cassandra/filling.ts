@@ -3,7 +3,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { DovetailError } from "../../../shared/errors.js";
 import type { KeyValue } from "../../../shared/key-value.js";
 import { CassandraRelayStore } from "./cassandra-relay-store.js";
-import { type CassandraOptions, Database, type Statement } from "./database.js";
+import type { CassandraOptions } from "./connect.js";
+import { Database, type Statement } from "./database.js";
 import { FILLED, FILLING } from "./filling-state.js";
 
 /** Which filling it is that the fingerprints are of: the keyspace may be another one of that name. */

@@ -1,8 +1,9 @@
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { Lru } from "../../core/lru.js";
-import { MAX_CACHED_STAMPS, MAX_TRIES } from "./bounds.js";
+import { MAX_CACHED_STAMPS } from "./bounds.js";
 import type { Database, Statement } from "./database.js";
+import { contended, tries } from "./tries.js";
 
 /** A change of a log that its users are to find. */
 export interface Note {
@@ -15,7 +16,8 @@ export interface Note {
 }
 
 interface Inbox {
-  readonly newest: number;
+  /** Null where there is none. */
+  readonly newest: number | null;
   readonly versions: ReadonlyMap<ConversationId, number>;
 }
 
@@ -32,46 +34,74 @@ export class Inboxes {
     this.#database = database;
   }
 
-  /** The first stamp of each note, in their order. One at a time. */
-  async note(notes: readonly Note[]): Promise<readonly number[]> {
-    const users = [...new Set(notes.flatMap((note) => [...note.users.keys()]))];
+  /**
+   * The first stamp of each note, in their order, or why not all of its users may have it. A note that
+   * meets other writers gets later stamps than those after it. One call at a time.
+   */
+  async note(notes: readonly Note[]): Promise<readonly (number | DovetailError)[]> {
+    const results = new Map<Note, number | DovetailError>();
     const inboxes = new Map<UserId, Inbox>();
-    const read = async (user: UserId) => {
-      inboxes.set(user, await this.#read(user, notes));
+    const failed = new Map<UserId, DovetailError>();
+    const tried = async (user: UserId, operation: () => Promise<boolean>): Promise<boolean> => {
+      try {
+        return await operation();
+      } catch (error) {
+        failed.set(user, DovetailError.from(error));
+        this.#newest.delete(user);
+        return false;
+      }
     };
+    const read = async (user: UserId): Promise<boolean> => {
+      inboxes.set(user, await this.#read(user, notes));
+      return false;
+    };
+    let left = notes;
     await Promise.all(
-      users.map(async (user) => {
+      usersOf(left).map(async (user) => {
         const newest = this.#newest.get(user);
-        if (newest === undefined) return read(user);
+        if (newest === undefined) return tried(user, () => read(user));
         // Where nobody has written since, what is there is older than these changes.
         inboxes.set(user, { newest, versions: new Map() });
       }),
     );
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      let stamp = Math.max(0, ...[...inboxes.values()].map(({ newest }) => newest));
-      const stamped = notes.map((note) => {
+    for await (const _ of tries()) {
+      left = left.filter((note) => {
+        const error = [...note.users.keys()].map((user) => failed.get(user)).find(Boolean);
+        if (error) results.set(note, error);
+        return !error;
+      });
+      if (left.length === 0) break;
+      let stamp = Math.max(0, ...[...inboxes.values()].map(({ newest }) => newest ?? 0));
+      const stamped = left.map((note) => {
         const first = stamp + 1;
         stamp += note.events;
         return { note, first, last: stamp };
       });
-      const written = await Promise.all(
-        users.map(async (user) => {
-          const mine = stamped.filter(({ note }) => note.users.has(user));
-          const inbox = inboxes.get(user) ?? { newest: 0, versions: new Map() };
-          const outcome = await this.#database.cas(statements(user, inbox, mine));
-          if (outcome === "unknown" || !outcome.applied) {
-            await read(user);
-            return false;
-          }
-          const newest = mine.at(-1)?.last ?? inbox.newest;
-          inboxes.set(user, { newest, versions: inbox.versions });
-          this.#newest.set(user, newest);
-          return true;
-        }),
+      const written = new Set<UserId>();
+      await Promise.all(
+        usersOf(left).map((user) =>
+          tried(user, async () => {
+            const mine = stamped.filter(({ note }) => note.users.has(user));
+            const inbox = inboxes.get(user) ?? { newest: null, versions: new Map() };
+            const outcome = await this.#database.cas(statements(user, inbox, mine));
+            if (outcome === "unknown" || !outcome.applied) return read(user);
+            const newest = mine.at(-1)?.last ?? inbox.newest ?? 0;
+            inboxes.set(user, { newest, versions: inbox.versions });
+            this.#newest.set(user, newest);
+            written.add(user);
+            return true;
+          }),
+        ),
       );
-      if (written.every(Boolean)) return stamped.map(({ first }) => first);
+      left = stamped
+        .filter(({ note, first }) => {
+          const all = [...note.users.keys()].every((user) => written.has(user));
+          if (all) results.set(note, first);
+          return !all;
+        })
+        .map(({ note }) => note);
     }
-    throw new DovetailError("storage_failed", "The inboxes are written by too many at once.");
+    return notes.map((note) => results.get(note) ?? contended("An inbox is written by too many."));
   }
 
   /** What of the note is not there yet; null where all is. */
@@ -104,8 +134,7 @@ export class Inboxes {
   }
 
   async newestStamp(user: UserId): Promise<number> {
-    const query = "SELECT newest FROM inbox WHERE user = ? LIMIT 1";
-    return Number((await this.#database.one(query, [user], true))?.newest ?? 0);
+    return (await this.#newestOf(user)) ?? 0;
   }
 
   async groupsOf(user: UserId): Promise<readonly ConversationId[]> {
@@ -118,9 +147,15 @@ export class Inboxes {
     this.#newest.clear();
   }
 
+  async #newestOf(user: UserId): Promise<number | null> {
+    const query = "SELECT newest FROM inbox WHERE user = ? LIMIT 1";
+    const newest = (await this.#database.one(query, [user], true))?.newest ?? null;
+    return newest === null ? null : Number(newest);
+  }
+
   /** The stamp first, which completes what was under way: what is read then is of that stamp or newer. */
   async #read(user: UserId, notes: readonly Note[]): Promise<Inbox> {
-    const newest = await this.newestStamp(user);
+    const newest = await this.#newestOf(user);
     const versions = new Map<ConversationId, number>();
     for (const { conversationId: id, users } of notes) {
       if (!users.has(user)) continue;
@@ -132,17 +167,22 @@ export class Inboxes {
   }
 }
 
+const usersOf = (notes: readonly Note[]): UserId[] => [
+  ...new Set(notes.flatMap(({ users }) => [...users.keys()])),
+];
+
 function statements(
   user: UserId,
   inbox: Inbox,
   stamped: readonly { readonly note: Note; readonly last: number }[],
 ): Statement[] {
   const newest = stamped.at(-1)?.last ?? inbox.newest;
-  const condition = inbox.newest > 0 ? "IF newest = ?" : "IF newest = null";
+  // An inbox that was copied from another store may be there and be at 0.
+  const condition = inbox.newest === null ? "IF newest = null" : "IF newest = ?";
   return [
     {
       query: `UPDATE inbox SET newest = ? WHERE user = ? ${condition}`,
-      params: [newest, user, ...(inbox.newest > 0 ? [inbox.newest] : [])],
+      params: [newest, user, ...(inbox.newest === null ? [] : [inbox.newest])],
     },
     ...stamped.flatMap(({ note: { conversationId: id, version, users }, last }): Statement[] => {
       const written: Statement[] = [

@@ -2,10 +2,10 @@ import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId } from "../../../shared/ids.js";
 import type { InviteStore, StoredInvite } from "../../core/ports.js";
 import { rows } from "../rows.js";
-import { MAX_TRIES } from "./bounds.js";
 import { names } from "./change.js";
 import type { Database } from "./database.js";
 import type { Cell, Segment, Segments } from "./segments.js";
+import { contended, tries } from "./tries.js";
 
 const GONE = new Uint8Array(0);
 
@@ -66,7 +66,7 @@ export class CassandraInviteStore implements InviteStore {
     id: ConversationId,
     plan: (there: readonly StoredInvite[]) => { result: T; cells: readonly Cell[] },
   ): Promise<T> {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const segment = await this.#segments.newest(id);
       if (!segment) throw new DovetailError("not_found", "There is no such conversation.");
       const { result, cells } = plan(await this.#in(id, segment));
@@ -74,7 +74,7 @@ export class CassandraInviteStore implements InviteStore {
       const write = { head, first, pending: pending ?? GONE, rows: cells };
       if (cells.length === 0 || (await this.#segments.write(id, segment, write))) return result;
     }
-    throw new DovetailError("storage_failed", "The invites are written by too many at once.");
+    throw contended("The invites are written by too many at once.");
   }
 
   async #in(id: ConversationId, segment: Segment): Promise<readonly StoredInvite[]> {

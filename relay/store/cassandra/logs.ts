@@ -5,7 +5,6 @@ import { fromSortable } from "../../../shared/key-value.js";
 import { isMembershipN } from "../../../shared/membership.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
 import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
-import { emptied, endOf } from "../../core/lifetime.js";
 import { Lru } from "../../core/lru.js";
 import type {
   LogChange,
@@ -19,12 +18,13 @@ import type { Span } from "../../core/spans.js";
 import { cursorOf } from "../log-tables.js";
 import { rows } from "../rows.js";
 import type { Serial } from "../serial.js";
-import { MAX_TRIES } from "./bounds.js";
 import { cellsOf, names, noteOf, pendingOf, type Read } from "./change.js";
 import type { Database, Row } from "./database.js";
-import { type Due, Expiries } from "./expiry.js";
+import { entryAt, entryOf, eraseEntries } from "./entries.js";
+import { Expiries } from "./expiry.js";
 import { Inboxes, type Note } from "./inbox.js";
 import type { Cell, Segment, Segments } from "./segments.js";
+import { contended, tries } from "./tries.js";
 
 const NOTHING = new Uint8Array(0);
 const lastPart = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
@@ -47,7 +47,7 @@ export class CassandraLogStore implements LogStore {
   }
 
   async conversation(id: ConversationId): Promise<StoredConversation | null> {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const segment = await this.#segments.newest(id);
       if (!segment) return null;
       if (await this.#untold(id, segment)) await this.#serial.run(() => this.#load(id));
@@ -164,32 +164,30 @@ export class CassandraLogStore implements LogStore {
 
   commit(changes: readonly LogChange[]): Promise<readonly LogOutcome[]> {
     return this.#serial.run(async () => {
-      try {
-        const notes = await allOf(changes.map((change) => this.#apply(change)));
-        const applied = notes.filter((note) => note !== null);
-        const stamps = await this.#inboxes.note(applied);
-        return notes.map((note): LogOutcome => {
-          const firstStamp = note && stamps[applied.indexOf(note)];
-          return typeof firstStamp === "number" ? { firstStamp } : null;
-        });
-      } catch (error) {
+      const written = await Promise.all(changes.map((change) => this.#tried(change)));
+      const notes = written.filter(isNote);
+      const stamps = await this.#inboxes.note(notes);
+      return written.map((note): LogOutcome => {
+        if (note === null) return null;
+        if (note instanceof DovetailError) return { failed: note };
+        const firstStamp = stamps[notes.indexOf(note)];
+        if (typeof firstStamp === "number") return { firstStamp };
         // What was written and not noted is noted when it is loaded the next time.
-        this.#forget();
-        throw error;
-      }
+        this.#known.delete(note.conversationId);
+        return { failed: DovetailError.from(firstStamp) };
+      });
     });
   }
 
   eraseExpired(now: number, limit: number): Promise<number> {
-    return this.#expiries.erase(now, limit, async (due) => {
-      const erased = await Promise.all(due.map((each) => this.#erase(each)));
-      return erased.filter(Boolean).length;
-    });
+    return this.#expiries.erase(now, limit, (due) =>
+      eraseEntries(this.#database, this.#segments, due),
+    );
   }
 
   trim(id: ConversationId, first: number): Promise<void> {
     return this.#serial.run(async () => {
-      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      for await (const _ of tries()) {
         const segment = await this.#load(id);
         if (!segment || first <= segment.first) return;
         for (const base of await this.#segments.basesFrom(id, segment.first)) {
@@ -238,7 +236,8 @@ export class CassandraLogStore implements LogStore {
   async #load(id: ConversationId): Promise<Segment | null> {
     const segment = await this.#segments.newest(id);
     const untold = segment && (await this.#untold(id, segment));
-    if (untold) await this.#inboxes.note([untold]);
+    const [told] = untold ? await this.#inboxes.note([untold]) : [];
+    if (told instanceof DovetailError) throw told;
     return segment;
   }
 
@@ -246,10 +245,19 @@ export class CassandraLogStore implements LogStore {
     return pending?.length ? this.#inboxes.missing(noteOf(id, pending, 1)) : null;
   }
 
+  async #tried(change: LogChange): Promise<Note | DovetailError | null> {
+    try {
+      return await this.#apply(change);
+    } catch (error) {
+      this.#known.delete(change.conversationId);
+      return DovetailError.from(error);
+    }
+  }
+
   /** What is to be noted then; null where the condition does not hold. */
   async #apply(change: LogChange): Promise<Note | null> {
     const id = change.conversationId;
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const known = this.#known.get(id);
       const segment = known ?? (await this.#load(id));
       if ((segment?.head ?? 0) !== change.expectedHead || (segment === null) !== !!change.opens) {
@@ -299,18 +307,6 @@ export class CassandraLogStore implements LogStore {
     return { kind, group: "members" in group ? group : null, invite, cursors };
   }
 
-  async #erase({ conversationId: id, seq, at }: Due): Promise<boolean> {
-    const [base] = await this.#segments.basesFrom(id, seq);
-    if (base === undefined) return false;
-    let erased = false;
-    await this.#segments.edit(id, base, async () => {
-      const entry = await this.#entry(id, base, seq).catch(nullIfDamaged);
-      erased = entry !== null && entry.payload.length > 0 && endOf(entry) === at;
-      return entry && erased ? [{ seq, name: "", value: rows.entry.encode(emptied(entry)) }] : [];
-    });
-    return erased;
-  }
-
   async #trimmed(
     id: ConversationId,
     base: number,
@@ -337,17 +333,11 @@ export class CassandraLogStore implements LogStore {
   async #placed(id: ConversationId, base: number, row: Row): Promise<Placed | null> {
     const name = row.name as string;
     const { seq } = rows.origin.decode(name, row.value as Uint8Array);
-    const entry = await this.#entry(id, base, seq);
+    const entry = await entryAt(this.#database, id, base, seq);
     // It may have been trimmed since the row was read, which then says when it was appended.
     const newer = entry ? null : await this.#segments.row(id, base, name);
     const at = entry?.at ?? rows.origin.decode(name, newer ?? (row.value as Uint8Array)).at;
     return at === null ? null : { n: fromSortable(lastPart(name)), seq, at, entry };
-  }
-
-  async #entry(id: ConversationId, base: number, seq: number): Promise<SequencedEntry | null> {
-    const query = "SELECT value FROM log WHERE conversation = ? AND base = ? AND seq = ?";
-    const row = await this.#database.one(query, [id, base, seq]);
-    return row ? entryOf(id, seq, row.value as Uint8Array) : null;
   }
 
   async #row(id: ConversationId, name: string): Promise<Uint8Array | null> {
@@ -361,26 +351,10 @@ export class CassandraLogStore implements LogStore {
   }
 }
 
-/** Waits for all, also where one fails: what is still under way must not meet what comes next. */
-async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
-}
+const isNote = (each: Note | DovetailError | null): each is Note =>
+  each !== null && !(each instanceof DovetailError);
 
-const tooMany = (): DovetailError =>
-  new DovetailError("storage_failed", "The log is written by too many at once.");
-
-/** Null where the entry is no longer kept. */
-function entryOf(id: ConversationId, seq: number, stored: Uint8Array): SequencedEntry | null {
-  if (stored.length === 0) return null;
-  return { seq, ...rows.entry.decode(`entry/${id}/${seq}`, stored) };
-}
-
-/** A damaged row must not keep the payloads of all others from being deleted. */
-function nullIfDamaged(error: unknown): null {
-  if (DovetailError.from(error).code === "profile_corrupt") return null;
-  throw error;
-}
+const tooMany = (): DovetailError => contended("The log is written by too many at once.");
 
 function conversationOf(segment: Segment, state: readonly Row[]): StoredConversation {
   const cursors = new Map<UserId, StoredCursor>();

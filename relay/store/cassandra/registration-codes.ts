@@ -1,8 +1,8 @@
-import { DovetailError } from "../../../shared/errors.js";
+import type { DovetailError } from "../../../shared/errors.js";
 import type { RegistrationCode, RegistrationCodes } from "../../core/ports.js";
 import { rows } from "../rows.js";
-import { MAX_TRIES } from "./bounds.js";
 import type { Database, Row } from "./database.js";
+import { contended, tries } from "./tries.js";
 
 /** All codes are in one partition: there are as many as an operator has typed. */
 export const CODES_PARTITION = 0;
@@ -40,7 +40,7 @@ export class CassandraRegistrationCodes implements RegistrationCodes {
 
   async add(code: RegistrationCode): Promise<boolean> {
     const value = rows.code.encode(code);
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const query =
         "INSERT INTO registration_code (partition, code, value) VALUES (?, ?, ?) IF NOT EXISTS";
       const outcome = await this.#database.cas([
@@ -48,20 +48,20 @@ export class CassandraRegistrationCodes implements RegistrationCodes {
       ]);
       if (outcome !== "unknown") return outcome.applied;
     }
-    throw tooMany();
+    throw unknown();
   }
 
   async revoke(code: string): Promise<boolean> {
     const known = await this.find(code);
     if (!known) return false;
     const value = rows.code.encode({ ...known, revoked: true });
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const query =
         "UPDATE registration_code SET value = ? WHERE partition = ? AND code = ? IF EXISTS";
       const outcome = await this.#database.cas([{ query, params: [value, CODES_PARTITION, code] }]);
       if (outcome !== "unknown") return true;
     }
-    throw tooMany();
+    throw unknown();
   }
 
   async used(code: string): Promise<number> {
@@ -76,5 +76,4 @@ const codeOf = (row: Row): RegistrationCode => {
   return { code, ...rows.code.decode(`code/${code}`, row.value as Uint8Array) };
 };
 
-const tooMany = (): DovetailError =>
-  new DovetailError("storage_failed", "Whether the code was written cannot be told; ask again.");
+const unknown = (): DovetailError => contended("Whether the code was written cannot be told.");

@@ -1,54 +1,84 @@
+/** Makes the tables, whoever else is making them at the same time. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DovetailError } from "../../../shared/errors.js";
+import type { Outcome, Statement } from "./database.js";
+import { META, migrations } from "./tables.js";
+
+/** The setting that says who is changing the tables. */
+const LOCK = "schema-lock";
+/** Seconds after which the lock of a relay that has ended is free: longer than one change takes. */
+const LOCK_S = 60;
+/** Milliseconds between two looks whether another relay has done. */
+const LOOK_MS = 250;
+/** Milliseconds for which another relay may be at it. */
+const PATIENCE_MS = 300_000;
+
+export interface Keyspace {
+  hasTable(table: string): Promise<boolean>;
+  /** Changes the tables, at one node for all relays; resolves when all nodes know. */
+  alter(query: string): Promise<void>;
+  setting(key: string): Promise<string | null>;
+  cas(statements: readonly Statement[]): Promise<Outcome>;
+}
+
 /**
- * The tables. Each step is applied once, in order, and never changed afterwards. A step may be repeated
- * by two relays that start at once, so it says IF NOT EXISTS; and relays of the version before go on with
- * what it made, so it only adds.
+ * Cassandra does not put changes of tables in an order: of two relays that make the same table by
+ * different nodes each may get one of its own. So they are made by one relay at a time.
+ * @throws DovetailError `storage_failed` or `profile_newer`.
  */
-export const migrations: readonly (readonly string[])[] = [
-  [
-    // One partition holds some hundred entries and all else that the conversation is while they are the
-    // newest: what hangs together is in one partition, so that one conditional batch can write it.
-    // Entries have a seq from 1 on; the rows at 0 are the state, by name. Newest first, because a
-    // condition on a static column reads the first row.
-    `CREATE TABLE IF NOT EXISTS log (
-      conversation text, base bigint, seq bigint, name text,
-      value blob,
-      head bigint static, first bigint static, version bigint static, attempt text static,
-      pending blob static,
-      PRIMARY KEY ((conversation, base), seq, name)
-    ) WITH CLUSTERING ORDER BY (seq DESC, name ASC)
-      AND compaction = {'class': 'UnifiedCompactionStrategy'}`,
-    `CREATE TABLE IF NOT EXISTS segment (
-      conversation text, base bigint, PRIMARY KEY (conversation, base)
-    ) WITH CLUSTERING ORDER BY (base DESC)`,
-    `CREATE TABLE IF NOT EXISTS digest (
-      conversation text, block bigint, value blob, PRIMARY KEY (conversation, block))`,
-    // One row per user and conversation, overwritten at each change: nothing is ever deleted.
-    `CREATE TABLE IF NOT EXISTS inbox (
-      user text, conversation text, newest bigint static,
-      stamp bigint, version bigint, member boolean,
-      PRIMARY KEY (user, conversation))`,
-    `CREATE TABLE IF NOT EXISTS expiry_hour (
-      partition int, hour bigint, PRIMARY KEY (partition, hour))`,
-    `CREATE TABLE IF NOT EXISTS expiry (
-      hour bigint, due bigint, conversation text, seq bigint,
-      PRIMARY KEY (hour, due, conversation, seq)
-    ) WITH compaction = {'class': 'TimeWindowCompactionStrategy'}`,
-    "CREATE TABLE IF NOT EXISTS invite (code text PRIMARY KEY, conversation text)",
-    `CREATE TABLE IF NOT EXISTS registration (
-      code text, device text, used bigint static, PRIMARY KEY (code, device))`,
-    "CREATE TABLE IF NOT EXISTS handle (handle text PRIMARY KEY, user text, device text)",
-    `CREATE TABLE IF NOT EXISTS handle_by_start (
-      start text, handle text, user text, PRIMARY KEY (start, handle))`,
-    "CREATE TABLE IF NOT EXISTS user (id text PRIMARY KEY, value blob)",
-    "CREATE TABLE IF NOT EXISTS device_owner (device text PRIMARY KEY, user text)",
-    `CREATE TABLE IF NOT EXISTS device (
-      user text, device text, version bigint static, value blob, PRIMARY KEY (user, device))`,
-    "CREATE TABLE IF NOT EXISTS block (user text, other text, blocked boolean, PRIMARY KEY (user, other))",
-    "CREATE TABLE IF NOT EXISTS seen (id text PRIMARY KEY, at bigint)",
-    "CREATE TABLE IF NOT EXISTS probe (id text PRIMARY KEY, at bigint)",
-  ],
-  [
-    `CREATE TABLE IF NOT EXISTS registration_code (
-      partition int, code text, needed boolean static, value blob, PRIMARY KEY (partition, code))`,
-  ],
-];
+export async function bringUpToDate(keyspace: Keyspace, lookMs = LOOK_MS): Promise<void> {
+  // The lock is a row of this one.
+  if (!(await keyspace.hasTable("meta"))) await keyspace.alter(META);
+  const until = performance.now() + PATIENCE_MS;
+  const mine = randomUUID();
+  while ((await versionOf(keyspace)) < migrations.length) {
+    if (await taken(keyspace, mine)) {
+      const isDone = await migrate(keyspace, mine);
+      const query = `DELETE FROM meta WHERE key = '${LOCK}' IF value = ?`;
+      await keyspace.cas([{ query, params: [mine] }]);
+      if (isDone) return;
+    }
+    if (performance.now() > until) {
+      throw new DovetailError("storage_failed", "Another relay does not end making the tables.");
+    }
+    await sleep(lookMs);
+  }
+}
+
+async function versionOf(keyspace: Keyspace): Promise<number> {
+  const version = Number((await keyspace.setting("schema")) ?? 0);
+  if (version > migrations.length) {
+    throw new DovetailError(
+      "profile_newer",
+      `The data were written by a newer relay (schema ${version}; this one knows ${migrations.length}).`,
+    );
+  }
+  return version;
+}
+
+async function taken(keyspace: Keyspace, mine: string): Promise<boolean> {
+  const query = `INSERT INTO meta (key, value) VALUES ('${LOCK}', ?) IF NOT EXISTS USING TTL ${LOCK_S}`;
+  const outcome = await keyspace.cas([{ query, params: [mine] }]);
+  if (outcome === "unknown") return (await keyspace.setting(LOCK)) === mine;
+  return outcome.applied;
+}
+
+/** False where the lock was lost meanwhile. */
+async function migrate(keyspace: Keyspace, mine: string): Promise<boolean> {
+  for (let version = await versionOf(keyspace); version < migrations.length; version += 1) {
+    for (const statement of migrations[version] ?? []) {
+      const query = `UPDATE meta USING TTL ${LOCK_S} SET value = ? WHERE key = '${LOCK}' IF value = ?`;
+      const outcome = await keyspace.cas([{ query, params: [mine, mine] }]);
+      if (outcome === "unknown" || !outcome.applied) return false;
+      await keyspace.alter(statement);
+    }
+    // Relays of different versions may start at once: the version never runs back.
+    const query =
+      version === 0
+        ? "INSERT INTO meta (value, key) VALUES (?, ?) IF NOT EXISTS"
+        : `UPDATE meta SET value = ? WHERE key = ? IF value = '${version}'`;
+    await keyspace.cas([{ query, params: [String(version + 1), "schema"] }]);
+  }
+  return true;
+}

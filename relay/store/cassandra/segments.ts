@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId } from "../../../shared/ids.js";
-import { MAX_TRIES, SEGMENT_ENTRIES } from "./bounds.js";
+import { SEGMENT_ENTRIES } from "./bounds.js";
 import type { Database, Row, Statement } from "./database.js";
+import { contended, tries } from "./tries.js";
 
 /** Names of state rows are before this; the rows from it on are found only where they were written. */
 const STATE_END = "z";
@@ -101,7 +101,7 @@ export class Segments {
     base: number,
     edit: () => Promise<readonly Cell[]>,
   ): Promise<void> {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    for await (const _ of tries()) {
       const segment = await this.#at(id, base);
       if (!segment) return;
       const edits = await edit();
@@ -117,16 +117,18 @@ export class Segments {
       ];
       if (await this.#settled(id, base, segment.version, attempt, statements)) return;
     }
-    throw new DovetailError("storage_failed", "The log is written by too many at once.");
+    throw contended("The log is written by too many at once.");
+  }
+
+  /** The base of the segment that holds that place, if any does. */
+  async baseAt(id: ConversationId, seq: number): Promise<number> {
+    const query = "SELECT base FROM segment WHERE conversation = ? AND base <= ? LIMIT 1";
+    return Number((await this.#database.one(query, [id, seq]))?.base ?? 1);
   }
 
   /** The bases of the segments that may hold places from that seq on, oldest first. */
   async basesFrom(id: ConversationId, seq: number): Promise<readonly number[]> {
-    const at = await this.#database.one(
-      "SELECT base FROM segment WHERE conversation = ? AND base <= ? LIMIT 1",
-      [id, seq],
-    );
-    const base = Number(at?.base ?? 1);
+    const base = await this.baseAt(id, seq);
     const later = await this.#database.all(
       "SELECT base FROM segment WHERE conversation = ? AND base > ? ORDER BY base ASC",
       [id, base],
@@ -163,7 +165,8 @@ export class Segments {
     await this.#database.write([
       { query: "INSERT INTO segment (conversation, base) VALUES (?, ?)", params: [id, next.base] },
     ]);
-    const state = await this.state(id, segment.base);
+    // What was overwritten with nothing is not carried on.
+    const state = (await this.state(id, segment.base)).filter(({ value }) => value.length > 0);
     const attempt = randomUUID();
     const statements = [
       guard(id, { ...next, pending: segment.pending ?? new Uint8Array() }, attempt, 0),
@@ -172,7 +175,7 @@ export class Segments {
     return (await this.#settled(id, next.base, 0, attempt, statements)) ? next : null;
   }
 
-  /** @throws DovetailError `storage_failed` where nobody can tell any more whether it was written. */
+  /** @throws DovetailError `overloaded` where nobody can tell any more whether it was written. */
   async #settled(
     id: ConversationId,
     base: number,
@@ -186,7 +189,7 @@ export class Segments {
     const now = await this.#at(id, base);
     if (now?.attempt === attempt) return true;
     if ((now?.version ?? 0) <= version) return false;
-    throw new DovetailError("storage_failed", "Cassandra did not say whether it has written.");
+    throw contended("Whether the log was written cannot be told.");
   }
 }
 
