@@ -7,10 +7,10 @@ import type { SequencedEntry } from "../../shared/protocol.js";
 import type { StoredConversation } from "../core/ports.js";
 import { SEGMENT_ENTRIES } from "../store/cassandra/bounds.js";
 import { names } from "../store/cassandra/change.js";
-import type { Statement } from "../store/cassandra/database.js";
 import { plans } from "../store/cassandra/expiry.js";
 import type { Unit } from "../store/cassandra/filling.js";
 import { type Cell, insert } from "../store/cassandra/segments.js";
+import type { Statement } from "../store/cassandra/statement.js";
 import { keys, rows } from "../store/rows.js";
 import { lastPart, rowsUnder, type Source } from "./source.js";
 

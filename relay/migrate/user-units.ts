@@ -2,10 +2,10 @@
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import type { Device } from "../core/ports.js";
-import type { Statement } from "../store/cassandra/database.js";
 import { START_LETTERS } from "../store/cassandra/directory.js";
 import type { Unit } from "../store/cassandra/filling.js";
 import { CODES_PARTITION } from "../store/cassandra/registration-codes.js";
+import type { Statement } from "../store/cassandra/statement.js";
 import { keys, rows } from "../store/rows.js";
 import { lastPart, rowsUnder, type Source } from "./source.js";
 

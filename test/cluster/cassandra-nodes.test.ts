@@ -93,6 +93,31 @@ it("carries two relays by their options, which answer for the same logs", async 
   }
 });
 
+it("has each table once where several relays start at once on an empty keyspace", async () => {
+  const keyspace = `dovetail_${randomUUID().replaceAll("-", "")}`;
+  // Each by another node.
+  const opening = cluster.contactPoints.map((point) =>
+    CassandraRelayStore.open(
+      {
+        ...{ contactPoints: [point], localDatacenter: cluster.datacenter, keyspace },
+        replication: COPIES,
+      },
+      "relay-test",
+    ),
+  );
+  const stores = await Promise.all(opening);
+  try {
+    for (const [head, { logs }] of stores.entries()) {
+      expect(await logs.commit([appending(head)])).toMatchObject([
+        { firstStamp: expect.any(Number) },
+      ]);
+    }
+    for (const { logs } of stores) expect(await logs.entries(talk, 1, 9)).toHaveLength(COPIES);
+  } finally {
+    await Promise.all(stores.map((store) => store.close()));
+  }
+});
+
 it("loses nothing that it said it has, and goes on, when a node of three is killed", async () => {
   const options = {
     contactPoints: cluster.contactPoints,
@@ -110,7 +135,7 @@ it("loses nothing that it said it has, and goes on, when a node of three is kill
       // As the relay does: what failed is read again, and only what is missing is appended.
       const head = await store.logs
         .commit([appending(acknowledged)])
-        .then(([outcome]) => (outcome ? acknowledged + 1 : null))
+        .then(([outcome]) => (outcome && "firstStamp" in outcome ? acknowledged + 1 : null))
         .catch(() => null);
       const there = async () => (await store.logs.conversation(talk).catch(() => null))?.head;
       acknowledged = head ?? (await there()) ?? acknowledged;

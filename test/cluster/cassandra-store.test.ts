@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ENTRY_BYTES, MAX_COMMIT_BYTES } from "../../relay/core/bounds.js";
 import type { LogChange } from "../../relay/core/ports.js";
 import { SEGMENT_ENTRIES } from "../../relay/store/cassandra/bounds.js";
 import { CassandraRelayStore } from "../../relay/store/cassandra/cassandra-relay-store.js";
@@ -9,6 +10,7 @@ import { Database } from "../../relay/store/cassandra/database.js";
 import { Segments } from "../../relay/store/cassandra/segments.js";
 import { rows } from "../../relay/store/rows.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
+import { MAX_ENTRIES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES } from "../../shared/limits.js";
 import type { SequencedEntry } from "../../shared/protocol.js";
 import { doubleOwnershipContract, relayStoreContract } from "../contracts/relay-store.js";
 import { startCassandra } from "../parts/cassandra.mjs";
@@ -62,6 +64,7 @@ doubleOwnershipContract("Cassandra", async () => {
 });
 
 describe("a log on Cassandra", () => {
+  const done = { firstStamp: expect.any(Number) };
   const talk = "1".repeat(32) as ConversationId;
   const alice = "a".repeat(32) as UserId;
   const bob = "b".repeat(32) as UserId;
@@ -124,6 +127,44 @@ describe("a log on Cassandra", () => {
     await first.logs.trim(talk, head + 3);
     expect((await second.logs.entries(talk, 1, 1))[0]?.seq).toBe(head + 3);
     expect(await second.logs.byOrigin(talk, phone, 1, 2)).toMatchObject([{ seq: 1, entry: null }]);
+  });
+
+  it("takes as much at once as a commit may have", async () => {
+    const { logs } = await openStore(fresh());
+    const many = MAX_COMMIT_BYTES / ENTRY_BYTES + MAX_ENTRIES;
+    expect(await logs.commit([appending(0, many)])).toEqual([done]);
+    const large = appending(many, (MAX_COMMIT_BYTES + MAX_FRAME_BYTES) / MAX_PAYLOAD_BYTES);
+    const payload = new Uint8Array(MAX_PAYLOAD_BYTES);
+    const entries = large.entries.map((each) => ({ ...each, payload }));
+    expect(await logs.commit([{ ...large, entries }])).toEqual([done]);
+    expect((await logs.conversation(talk))?.head).toBe(many + entries.length);
+  });
+
+  it("erases what is over, also after a restart and in the last hour, and forgets the hour", async () => {
+    const options = fresh();
+    const store = await openStore(options);
+    const change = appending(0, 40);
+    const at = Date.now() - 5 * 3_600_000;
+    const entries = change.entries.map((each, i) => ({
+      ...each,
+      at,
+      ttl: i < 30 ? 60 : 0xffff_ffff,
+    }));
+    await store.logs.commit([{ ...change, entries }]);
+    expect(await store.logs.eraseExpired(Date.now(), 20)).toBe(20);
+    const { logs } = await openStore(options);
+    expect(await logs.eraseExpired(Date.now(), 20)).toBe(10);
+    expect(await logs.eraseExpired(Date.now(), 20)).toBe(0);
+    const left = await logs.entries(talk, 1, 99);
+    expect(left.filter(({ payload }) => payload.length > 0).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 10 }, (_, i) => 31 + i),
+    );
+    const database = await Database.open(options);
+    const hours = await database.all("SELECT hour FROM expiry_hour WHERE partition = 0", []);
+    await database.close();
+    // That of those that stay, in another century.
+    expect(hours).toHaveLength(1);
+    expect(await logs.eraseExpired(at + 0xffff_ffff * 1_000 + 3 * 3_600_000, 20)).toBe(10);
   });
 
   it("gives as many entries as asked for where trimming was broken off", async () => {

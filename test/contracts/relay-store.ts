@@ -439,6 +439,12 @@ export function relayStoreContract(
         ]);
       });
 
+      it("takes a life that ends in another century", async () => {
+        const entries = [{ ...lasting(1, 0xffff_ffff), at: Date.now() }];
+        expect(await store.logs.commit([opening({ entries })])).toEqual([done]);
+        expect(await store.logs.entries(talk, 1, 10)).toEqual(entries);
+      });
+
       it("begins later, and still knows where what is gone stood", async () => {
         await store.logs.commit([
           opening({ entries: [entry(1, 1), lasting(2, 1), entry(3, 3), entry(4, 4)] }),

@@ -18,6 +18,12 @@ export const FIRST_WAIT_MS = 10;
 /** Milliseconds at the most before any try: with all tries less than a node has for its answer. */
 export const MAX_WAIT_MS = 250;
 
+/**
+ * Statements under way at once: the driver refuses what is more than 2,048 for each node, and the due times of
+ * one commit, or the members of some large groups, are more.
+ */
+export const MAX_STATEMENTS = 1_024;
+
 /** Users whose newest stamp is kept in memory: about 100 bytes each. */
 export const MAX_CACHED_STAMPS = 50_000;
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import cassandra from "cassandra-driver";
 import { DovetailError } from "../../../shared/errors.js";
-import { MAX_READ_TRIES } from "./bounds.js";
+import { MAX_READ_TRIES, MAX_STATEMENTS } from "./bounds.js";
 import {
   type CassandraOptions,
   clientOptions,
@@ -10,22 +10,10 @@ import {
   makeKeyspace,
   unreachable,
 } from "./connect.js";
+import { Gate } from "./gate.js";
 import { bringUpToDate } from "./schema.js";
+import type { Outcome, Row, Statement, Value } from "./statement.js";
 import { tries } from "./tries.js";
-
-export type Row = cassandra.types.Row;
-type Value = string | number | boolean | Uint8Array | null;
-
-export interface Statement {
-  readonly query: string;
-  readonly params: readonly Value[];
-}
-
-/** `unknown` where it may or may not have been written: a later serial read tells. */
-export type Outcome =
-  | { readonly applied: true }
-  | { readonly applied: false; readonly row: Row | null }
-  | "unknown";
 
 const { consistencies } = cassandra.types;
 /** For which a serial read is tried: writers keep it away for a second each time. */
@@ -57,6 +45,7 @@ export class Database {
   readonly #client: cassandra.Client;
 
   readonly #datacenter: string;
+  readonly #gate = new Gate(MAX_STATEMENTS);
 
   private constructor(client: cassandra.Client, datacenter: string) {
     this.#client = client;
@@ -131,7 +120,7 @@ export class Database {
     let pageState: string | undefined;
     do {
       const paged = pageState ? { ...options(serial), pageState } : options(serial);
-      const read = () => this.#client.execute(query, encoded(params), paged);
+      const read = () => this.#execute({ query, params }, paged);
       const page = await failing(serial ? () => uncontended(read) : read);
       yield page.rows;
       pageState = page.pageState ?? undefined;
@@ -145,11 +134,7 @@ export class Database {
   /** Writes that may be repeated and that no condition is ever put on. */
   async write(statements: readonly Statement[]): Promise<void> {
     await failing(() =>
-      Promise.all(
-        statements.map(({ query, params }) =>
-          this.#client.execute(query, encoded(params), options(false)),
-        ),
-      ),
+      Promise.all(statements.map((statement) => this.#execute(statement, options(false)))),
     );
   }
 
@@ -160,8 +145,8 @@ export class Database {
   async load(statements: readonly Statement[], timestamp: number): Promise<void> {
     const waiting = statements.values();
     const one = async (): Promise<void> => {
-      for (const { query, params } of waiting) {
-        await this.#client.execute(query, encoded(params), { ...options(false), timestamp });
+      for (const statement of waiting) {
+        await this.#execute(statement, { ...options(false), timestamp });
       }
     };
     await failing(() => Promise.all(Array.from({ length: LOAD_CONCURRENCY }, one)));
@@ -190,10 +175,12 @@ export class Database {
       const [first] = statements;
       const result =
         statements.length === 1 && first
-          ? await this.#client.execute(first.query, encoded(first.params), conditional)
-          : await this.#client.batch(
-              statements.map(({ query, params }) => ({ query, params: encoded(params) })),
-              { ...conditional, logged: false },
+          ? await this.#execute(first, conditional)
+          : await this.#gate.run(() =>
+              this.#client.batch(
+                statements.map(({ query, params }) => ({ query, params: encoded(params) })),
+                { ...conditional, logged: false },
+              ),
             );
       return result.wasApplied() ? { applied: true } : { applied: false, row: result.first() };
     } catch (error) {
@@ -205,6 +192,13 @@ export class Database {
 
   close(): Promise<void> {
     return this.#client.shutdown();
+  }
+
+  #execute(
+    { query, params }: Statement,
+    options: cassandra.QueryOptions,
+  ): Promise<cassandra.types.ResultSet> {
+    return this.#gate.run(() => this.#client.execute(query, encoded(params), options));
   }
 }
 
@@ -228,20 +222,20 @@ async function failing<T>(operation: () => Promise<T>): Promise<T> {
 
 /**
  * Writers of the same partition can keep a serial read from coming through, which then ends as a read's
- * timeout or as a write's. One of replicas that are gone takes longer, and is not tried again.
+ * timeout or as a write's. One of replicas that are gone takes longer, and is tried once more only.
  */
 export async function uncontended<T>(read: () => Promise<T>): Promise<T> {
   const { writeTimeout, readTimeout } = cassandra.types.responseErrorCodes;
   const timeouts: unknown[] = [writeTimeout, readTimeout];
   const until = performance.now() + CONTENDED_READ_MS;
   let last: unknown;
-  for await (const _ of tries(MAX_READ_TRIES)) {
+  for await (const count of tries(MAX_READ_TRIES)) {
     try {
       return await read();
     } catch (error) {
       const isTimeout =
         error instanceof cassandra.errors.ResponseError && timeouts.includes(error.code);
-      if (!isTimeout || performance.now() > until) throw error;
+      if (!isTimeout || (count > 0 && performance.now() > until)) throw error;
       last = error;
     }
   }

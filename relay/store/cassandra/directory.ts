@@ -4,8 +4,9 @@ import { MAX_DEVICES } from "../../../shared/limits.js";
 import type { Person } from "../../../shared/protocol.js";
 import type { Device, Directory, NewAccount } from "../../core/ports.js";
 import { rows } from "../rows.js";
-import type { Database, Statement } from "./database.js";
+import type { Database } from "./database.js";
 import { CassandraRegistrationCodes } from "./registration-codes.js";
+import type { Statement } from "./statement.js";
 import { contended, tries } from "./tries.js";
 import { UserCount } from "./user-count.js";
 

@@ -8,7 +8,8 @@ import {
   LAST_EXPIRY_S,
   LOOKS_PER_ERASED,
 } from "./bounds.js";
-import type { Database, Row, Statement } from "./database.js";
+import type { Database } from "./database.js";
+import type { Row, Statement } from "./statement.js";
 
 const HOUR_MS = 3_600_000;
 const hourOf = (at: number): number => Math.floor(at / HOUR_MS);
@@ -134,21 +135,25 @@ export function ttlAfter(due: number, now: number): number {
 }
 
 /** Rows that say when the entries end. */
-export const plans = (id: ConversationId, entries: readonly SequencedEntry[]): Statement[] => {
+export function plans(id: ConversationId, entries: readonly SequencedEntry[]): Statement[] {
   const now = Date.now();
-  return entries.flatMap((entry): Statement[] => {
+  const statements: Statement[] = [];
+  const hours = new Map<number, number>();
+  for (const entry of entries) {
     const due = endOf(entry);
-    if (due === null) return [];
+    if (due === null) continue;
     const ttl = ttlAfter(due, now);
-    return [
-      {
-        query: "INSERT INTO expiry_hour (partition, hour) VALUES (0, ?) USING TTL ?",
-        params: [hourOf(due), ttl],
-      },
-      {
-        query: "INSERT INTO expiry (hour, due, conversation, seq) VALUES (?, ?, ?, ?) USING TTL ?",
-        params: [hourOf(due), due, id, entry.seq, ttl],
-      },
-    ];
-  });
-};
+    hours.set(hourOf(due), ttl);
+    statements.push({
+      query: "INSERT INTO expiry (hour, due, conversation, seq) VALUES (?, ?, ?, ?) USING TTL ?",
+      params: [hourOf(due), due, id, entry.seq, ttl],
+    });
+  }
+  for (const [hour, ttl] of hours) {
+    statements.push({
+      query: "INSERT INTO expiry_hour (partition, hour) VALUES (0, ?) USING TTL ?",
+      params: [hour, ttl],
+    });
+  }
+  return statements;
+}

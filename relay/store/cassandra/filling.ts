@@ -4,8 +4,9 @@ import { DovetailError } from "../../../shared/errors.js";
 import type { KeyValue } from "../../../shared/key-value.js";
 import { CassandraRelayStore } from "./cassandra-relay-store.js";
 import type { CassandraOptions } from "./connect.js";
-import { Database, type Statement } from "./database.js";
+import { Database } from "./database.js";
 import { FILLED, FILLING } from "./filling-state.js";
+import type { Statement } from "./statement.js";
 
 /** Which filling it is that the fingerprints are of: the keyspace may be another one of that name. */
 const RUN = "filling-run";

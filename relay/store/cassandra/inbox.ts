@@ -2,7 +2,8 @@ import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { Lru } from "../../core/lru.js";
 import { MAX_CACHED_STAMPS } from "./bounds.js";
-import type { Database, Statement } from "./database.js";
+import type { Database } from "./database.js";
+import type { Statement } from "./statement.js";
 import { contended, tries } from "./tries.js";
 
 /** A change of a log that its users are to find. */

@@ -19,11 +19,12 @@ import { cursorOf } from "../log-tables.js";
 import { rows } from "../rows.js";
 import type { Serial } from "../serial.js";
 import { cellsOf, names, noteOf, pendingOf, type Read } from "./change.js";
-import type { Database, Row } from "./database.js";
+import type { Database } from "./database.js";
 import { entryAt, entryOf, eraseEntries } from "./entries.js";
 import { Expiries } from "./expiry.js";
 import { Inboxes, type Note } from "./inbox.js";
 import type { Cell, Segment, Segments } from "./segments.js";
+import type { Row } from "./statement.js";
 import { contended, tries } from "./tries.js";
 
 const NOTHING = new Uint8Array(0);

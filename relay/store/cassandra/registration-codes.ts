@@ -1,7 +1,8 @@
 import type { DovetailError } from "../../../shared/errors.js";
 import type { RegistrationCode, RegistrationCodes } from "../../core/ports.js";
 import { rows } from "../rows.js";
-import type { Database, Row } from "./database.js";
+import type { Database } from "./database.js";
+import type { Row } from "./statement.js";
 import { contended, tries } from "./tries.js";
 
 /** All codes are in one partition: there are as many as an operator has typed. */

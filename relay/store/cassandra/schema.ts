@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DovetailError } from "../../../shared/errors.js";
-import type { Outcome, Statement } from "./database.js";
+import type { Outcome, Statement } from "./statement.js";
 import { META, migrations } from "./tables.js";
 
 /** The setting that says who is changing the tables. */

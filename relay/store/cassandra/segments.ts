@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { ConversationId } from "../../../shared/ids.js";
 import { SEGMENT_ENTRIES } from "./bounds.js";
-import type { Database, Row, Statement } from "./database.js";
+import type { Database } from "./database.js";
+import type { Row, Statement } from "./statement.js";
 import { contended, tries } from "./tries.js";
 
 /** Names of state rows are before this; the rows from it on are found only where they were written. */

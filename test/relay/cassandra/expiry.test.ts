@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DUE_PER_PAGE, LAST_EXPIRY_S } from "../../../relay/store/cassandra/bounds.js";
-import type { Database, Row, Statement } from "../../../relay/store/cassandra/database.js";
+import type { Database } from "../../../relay/store/cassandra/database.js";
 import { type Due, Expiries } from "../../../relay/store/cassandra/expiry.js";
+import type { Row, Statement } from "../../../relay/store/cassandra/statement.js";
 import type { ConversationId, DeviceId, UserId } from "../../../shared/ids.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
 

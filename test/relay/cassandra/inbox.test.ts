@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_TRIES } from "../../../relay/store/cassandra/bounds.js";
-import type { Database, Outcome, Row, Statement } from "../../../relay/store/cassandra/database.js";
+import type { Database } from "../../../relay/store/cassandra/database.js";
 import { Inboxes, type Note } from "../../../relay/store/cassandra/inbox.js";
+import type { Outcome, Row, Statement } from "../../../relay/store/cassandra/statement.js";
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 

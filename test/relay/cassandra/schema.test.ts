@@ -1,8 +1,8 @@
 import cassandra from "cassandra-driver";
 import { beforeEach, describe, expect, it } from "vitest";
 import { isOnItsWay } from "../../../relay/store/cassandra/connect.js";
-import type { Outcome, Statement } from "../../../relay/store/cassandra/database.js";
 import { bringUpToDate, type Keyspace } from "../../../relay/store/cassandra/schema.js";
+import type { Outcome, Statement } from "../../../relay/store/cassandra/statement.js";
 import { migrations } from "../../../relay/store/cassandra/tables.js";
 import { DovetailError } from "../../../shared/errors.js";
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { COUNT_KEPT_MS } from "../../../relay/store/cassandra/bounds.js";
-import type { Database, Row, Statement } from "../../../relay/store/cassandra/database.js";
+import type { Database } from "../../../relay/store/cassandra/database.js";
+import type { Row, Statement } from "../../../relay/store/cassandra/statement.js";
 import { UserCount } from "../../../relay/store/cassandra/user-count.js";
 
 class Users {
