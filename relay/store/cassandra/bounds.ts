@@ -15,8 +15,11 @@ export const MAX_READ_TRIES = 5;
 /** Milliseconds at the most before the second try of a conditional write; each further wait may be twice as long. */
 export const FIRST_WAIT_MS = 10;
 
-/** Milliseconds at the most before any try: with all tries less than a node has for its answer. */
+/** Milliseconds at the most before any try. */
 export const MAX_WAIT_MS = 250;
+
+/** Milliseconds after which nothing is tried anew: another node waits for its answer for ten seconds. */
+export const MAX_TRIES_MS = 7_000;
 
 /**
  * Statements under way at once: the driver refuses what is more than 2,048 for each node, and the due times of

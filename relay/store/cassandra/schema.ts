@@ -34,10 +34,13 @@ export async function bringUpToDate(keyspace: Keyspace, lookMs = LOOK_MS): Promi
   const mine = randomUUID();
   while ((await versionOf(keyspace)) < migrations.length) {
     if (await taken(keyspace, mine)) {
-      const isDone = await migrate(keyspace, mine);
-      const query = `DELETE FROM meta WHERE key = '${LOCK}' IF value = ?`;
-      await keyspace.cas([{ query, params: [mine] }]);
-      if (isDone) return;
+      try {
+        await migrate(keyspace, mine);
+      } finally {
+        const query = `DELETE FROM meta WHERE key = '${LOCK}' IF value = ?`;
+        await keyspace.cas([{ query, params: [mine] }]);
+      }
+      continue;
     }
     if (performance.now() > until) {
       throw new DovetailError("storage_failed", "Another relay does not end making the tables.");
@@ -64,13 +67,13 @@ async function taken(keyspace: Keyspace, mine: string): Promise<boolean> {
   return outcome.applied;
 }
 
-/** False where the lock was lost meanwhile. */
-async function migrate(keyspace: Keyspace, mine: string): Promise<boolean> {
+/** As far as it comes: the lock may be lost meanwhile. */
+async function migrate(keyspace: Keyspace, mine: string): Promise<void> {
   for (let version = await versionOf(keyspace); version < migrations.length; version += 1) {
     for (const statement of migrations[version] ?? []) {
       const query = `UPDATE meta USING TTL ${LOCK_S} SET value = ? WHERE key = '${LOCK}' IF value = ?`;
       const outcome = await keyspace.cas([{ query, params: [mine, mine] }]);
-      if (outcome === "unknown" || !outcome.applied) return false;
+      if (outcome === "unknown" || !outcome.applied) return;
       await keyspace.alter(statement);
     }
     // Relays of different versions may start at once: the version never runs back.
@@ -80,5 +83,4 @@ async function migrate(keyspace: Keyspace, mine: string): Promise<boolean> {
         : `UPDATE meta SET value = ? WHERE key = ? IF value = '${version}'`;
     await keyspace.cas([{ query, params: [String(version + 1), "schema"] }]);
   }
-  return true;
 }
