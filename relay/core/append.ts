@@ -177,10 +177,13 @@ export class AppendJob implements WriteJob {
     return true;
   }
 
-  /** Whoever writes and is never read must not fill the disk. */
+  /**
+   * Whoever writes and is never read must not fill the disk. That devices hold the entries is only what
+   * the writer says; what they do hold, their own cursors say soon.
+   */
   #checkUndelivered(conversation: Conversation, head: number): void {
     const since = head - this.#context.undeliveredLimit;
-    if (since <= 0 || conversation.kind === "notes" || this.#frame.heldBy.length > 0) return;
+    if (since <= 0 || conversation.kind === "notes") return;
     const others = conversation.members.filter((user) => user !== this.#peer.userId);
     if (others.some((user) => conversation.cursor(user).deliveredUpTo >= since)) return;
     throw new DovetailError("overloaded", "Nobody takes what is there already.", {

@@ -276,6 +276,14 @@ describe("what nobody takes", () => {
     expect(await alice.append(talk, 5, ["5"])).toMatchObject(refused);
   });
 
+  it("is refused also where its writer says that devices hold it", async () => {
+    const heldBy = [bob.key.deviceId];
+    expect(await alice.append(talk, 1, ["1", "2", "3"], { heldBy })).toMatchObject(places(1, 2, 3));
+    expect(await alice.append(talk, 4, ["4"], { heldBy })).toMatchObject(refused);
+    await taken(bob, 3);
+    expect(await alice.append(talk, 4, ["4"], { heldBy })).toMatchObject(places(4));
+  });
+
   it("answers again for what has its place, and lets the other write", async () => {
     await alice.append(talk, 1, ["1", "2", "3"]);
     expect(await alice.append(talk, 2, ["2", "3"])).toMatchObject(places(2, 3));
