@@ -88,7 +88,7 @@ module.exports = {
           "^relay/store/cassandra/",
           "^shared/node/",
           HOST_PACKAGES,
-          packages("fastify", "prom-client", "limiter", "commander", "cassandra-driver"),
+          packages("fastify", "prom-client", "commander", "cassandra-driver"),
         ],
       },
     },

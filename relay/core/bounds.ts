@@ -67,6 +67,9 @@ export const ENTRIES_PER_READ = 32;
 /** Members in one page of changes: at the most 355 bytes each, so that the page fits a frame. */
 export const MAX_PAGE_MEMBERS = 2_000;
 
+/** Token buckets kept, of each kind: those of whoever came last; about 200 bytes each. */
+export const MAX_BUCKETS = 50_000;
+
 /** Milliseconds that a client has from connecting to proving who it is. */
 export const HANDSHAKE_MS = 10_000;
 

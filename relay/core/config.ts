@@ -24,6 +24,8 @@ export interface RelayConfig {
   readonly invites: ReadonlyMap<string, number | null>;
   /** Entries of a conversation that nobody but its author has: above, the relay takes no more. Absent: any. */
   readonly undeliveredLimit?: number | undefined;
+  /** Conversations that one device may open, make or join in an hour. Absent: any. */
+  readonly conversationRate?: number | undefined;
   /** Where absent, for ever. */
   readonly retention?: Retention | undefined;
 }

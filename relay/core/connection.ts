@@ -15,6 +15,7 @@ import type { Address, Peer } from "./connections.js";
 import { errorFrame, presentable } from "./failures.js";
 import { Handshake, mayRegisterAgain, type Proven } from "./handshake.js";
 import { Inbound } from "./inbound.js";
+import { isOpening } from "./openings.js";
 import type { Applicant, PairingBoard } from "./pairing.js";
 import type { People } from "./people.js";
 import type { ClientWire, ConnectionLimits, Device, RelayPorts } from "./ports.js";
@@ -35,17 +36,13 @@ export interface ConnectionContext {
   addresses(): readonly string[];
   /** Where a new device asks to be added. */
   readonly applications: Pick<PairingBoard, "ask" | "leave">;
+  /** @throws DovetailError `rate_limited`; `overloaded` where another node counts and gives no answer. */
+  mayOpen(connection: Connection): Promise<void>;
   /** A frame, or one that is encoded already. */
   answer(connection: Connection, frame: Request): Promise<RelayFrame | Uint8Array | null>;
   proven(connection: Connection, registered: boolean): void;
   ended(connection: Connection): void;
 }
-
-const OPENING: ReadonlySet<Request["type"]> = new Set<Request["type"]>([
-  "openConversation",
-  "createGroup",
-  "join",
-]);
 
 /** One client's connection: handshake, then requests, heartbeats both ways, then the end. */
 export class Connection implements Peer {
@@ -213,7 +210,7 @@ export class Connection implements Peer {
         return null;
       default:
         // What was opened may be written to by the very next frame.
-        return { done: this.#answer(frame), alone: OPENING.has(frame.type) };
+        return { done: this.#answer(frame), alone: isOpening(frame) };
     }
   }
 
@@ -294,13 +291,12 @@ export class Connection implements Peer {
   async #answer(frame: Request): Promise<void> {
     const requestId = "requestId" in frame ? frame.requestId : null;
     try {
-      const retryAfterMs =
-        this.#limits.request(this.deviceId) ||
-        (OPENING.has(frame.type) ? this.#limits.conversation(this.deviceId) : 0);
+      const retryAfterMs = this.#limits.request(this.deviceId);
       if (retryAfterMs > 0) {
         this.#context.ports.metrics.count("rateLimited");
         throw new DovetailError("rate_limited", undefined, { retryAfterMs });
       }
+      if (isOpening(frame)) await this.#context.mayOpen(this);
       const reply = await this.#context.answer(this, frame);
       if (reply instanceof Uint8Array) this.send(reply);
       else if (reply) this.#reply(reply);

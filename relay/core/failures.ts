@@ -1,5 +1,5 @@
 import { DovetailError, type ErrorCode } from "../../shared/errors.js";
-import type { RelayFrame } from "../../shared/protocol.js";
+import { type RelayFrame, relayFrames } from "../../shared/protocol.js";
 import type { Log } from "../../shared/runtime.js";
 
 /** Errors of reading the store, whose codes would tell a client about its own profile. */
@@ -31,3 +31,11 @@ export const errorFrame = (requestId: number | null, error: DovetailError): Rela
   retryAfterMs: error.retryAfterMs === undefined ? null : Math.ceil(error.retryAfterMs),
   expected: error.expected ?? null,
 });
+
+/** What another node refused something with, by an encoded error frame. */
+export function refusedBy(frame: Uint8Array): DovetailError {
+  const answer = relayFrames.decode(frame);
+  if (answer.type !== "error") return new DovetailError("internal");
+  const retryAfterMs = answer.retryAfterMs ?? undefined;
+  return new DovetailError(answer.code, answer.message, { retryAfterMs });
+}

@@ -25,8 +25,6 @@ export interface ClientWire {
 export interface ConnectionLimits {
   registration(): number;
   request(device: DeviceId): number;
-  /** For a conversation that may be new. */
-  conversation(device: DeviceId): number;
 }
 
 export interface Cursor {

@@ -16,6 +16,7 @@ import { returnMs, spreadOver } from "./draining.js";
 import { errorFrame } from "./failures.js";
 import { GroupCommit } from "./group-commit.js";
 import { Heat } from "./heat.js";
+import { Openings } from "./openings.js";
 import { askAsUser, type OfUser } from "./operator.js";
 import { PairingBoard } from "./pairing.js";
 import { People } from "./people.js";
@@ -44,7 +45,6 @@ const SWEEPING = "sweeping";
 const UNLIMITED: ConnectionLimits = {
   registration: () => 0,
   request: () => 0,
-  conversation: () => 0,
 };
 
 /** A relay without sockets: what comes in by `connect` goes through the ports. */
@@ -133,6 +133,7 @@ export class Relay {
       health: this.#health,
       pairings,
     };
+    const openings = new Openings(ports, config.conversationRate);
     this.#requests = requests;
     this.#status = new StatusBoard({
       clock,
@@ -145,7 +146,14 @@ export class Relay {
       draining: () => !this.takesClients,
     });
     this.#cluster =
-      nodes && new Cluster(nodes, { ...ports, requests, seats: this.#seats, status: this.#status });
+      nodes &&
+      new Cluster(nodes, {
+        ...ports,
+        requests,
+        openings,
+        seats: this.#seats,
+        status: this.#status,
+      });
     const cluster = this.#cluster;
     this.#context = {
       ports,
@@ -156,6 +164,10 @@ export class Relay {
       run: nodes ? new Uint8Array(RUN_BYTES) : ports.random.bytes(RUN_BYTES),
       addresses: () => someOf(this.#status.addresses, ports.random),
       applications: cluster?.applications ?? pairings,
+      async mayOpen(connection) {
+        if (cluster) await cluster.gateway.mayOpen(connection);
+        else openings.count(connection.deviceId);
+      },
       answer: (connection, frame) =>
         cluster ? cluster.gateway.answer(connection, frame) : answer(requests, connection, frame),
       proven: (connection, registered) => this.#proven(connection, registered),

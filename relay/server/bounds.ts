@@ -7,9 +7,6 @@ import { MAX_FRAME_BYTES } from "../../shared/limits.js";
  */
 export const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
 
-/** Token buckets kept, per kind: those of whoever came last; about 200 bytes each. */
-export const MAX_BUCKETS = 50_000;
-
 /** Milliseconds that a client has to take the close frame. */
 export const CLOSE_GRACE_MS = 3_000;
 

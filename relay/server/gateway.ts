@@ -92,7 +92,6 @@ export class Gateway {
     const session = this.#relay.connect(wire, {
       registration: () => this.#limits.registration(address),
       request: (device) => this.#limits.request(device),
-      conversation: (device) => this.#limits.conversation(device),
     });
     ws.on("message", (data: RawData, isBinary) => {
       const waitMs = this.#limits.frame(address);

@@ -1,8 +1,8 @@
 import { isIPv6 } from "node:net";
-import { TokenBucket } from "limiter";
 import type { DeviceId } from "../../shared/ids.js";
-import { Lru } from "../core/lru.js";
-import { BURST_SECONDS, FULL_RETRY_MS, MAX_BUCKETS } from "./bounds.js";
+import type { Clock } from "../../shared/runtime.js";
+import { Buckets } from "../core/buckets.js";
+import { BURST_SECONDS, FULL_RETRY_MS } from "./bounds.js";
 
 export interface Rates {
   /** Requests a second of one device. */
@@ -13,41 +13,8 @@ export interface Rates {
   readonly connectionRate: number;
   /** Registrations a minute of one address. */
   readonly registrationRate: number;
-  /** Conversations that one device opens, makes or joins in an hour. */
-  readonly conversationRate: number;
   /** Open connections of one address. */
   readonly addressConnections: number;
-}
-
-/** One token bucket for each of many keys. */
-class Buckets {
-  readonly #buckets = new Lru<string, TokenBucket>(MAX_BUCKETS);
-  readonly #perInterval: number;
-  readonly #intervalMs: number;
-  readonly #size: number;
-
-  constructor(perInterval: number, intervalMs: number, size: number) {
-    this.#perInterval = perInterval;
-    this.#intervalMs = intervalMs;
-    this.#size = size;
-  }
-
-  /** Takes so many tokens: 0, or the milliseconds until there are. */
-  take(key: string, wanted = 1): number {
-    const tokens = Math.min(wanted, this.#size);
-    let bucket = this.#buckets.get(key);
-    if (!bucket) {
-      bucket = new TokenBucket({
-        bucketSize: this.#size,
-        tokensPerInterval: this.#perInterval,
-        interval: this.#intervalMs,
-      });
-      // The package starts with an empty one.
-      bucket.content = this.#size;
-      this.#buckets.set(key, bucket);
-    }
-    return bucket.tryRemoveTokens(tokens) ? 0 : Math.max(1, Math.ceil(bucket.getWaitTime(tokens)));
-  }
 }
 
 /**
@@ -60,29 +27,27 @@ export class Limits {
   readonly #frames: Buckets;
   readonly #connections: Buckets;
   readonly #registrations: Buckets;
-  readonly #conversations: Buckets;
   readonly #addressConnections: number;
   readonly #open = new Map<string, number>();
   readonly #nodes: () => number;
 
   /** `nodes`: how many there are at the moment. */
-  constructor(rates: Rates, nodes: () => number = () => 1) {
-    const perSecond = (rate: number) => new Buckets(rate, 1_000, rate * BURST_SECONDS);
+  constructor(clock: Clock, rates: Rates, nodes: () => number = () => 1) {
+    const perSecond = (rate: number) => new Buckets(clock, rate * BURST_SECONDS, rate / 1_000);
     this.#devices = perSecond(rates.deviceRate);
     this.#frames = perSecond(rates.addressRate);
     this.#connections = perSecond(rates.connectionRate);
-    this.#registrations = new Buckets(rates.registrationRate, 60_000, rates.registrationRate);
-    this.#conversations = new Buckets(rates.conversationRate, 3_600_000, rates.conversationRate);
+    this.#registrations = new Buckets(
+      clock,
+      rates.registrationRate,
+      rates.registrationRate / 60_000,
+    );
     this.#addressConnections = rates.addressConnections;
     this.#nodes = nodes;
   }
 
   request(device: DeviceId): number {
     return this.#devices.take(device);
-  }
-
-  conversation(device: DeviceId): number {
-    return this.#conversations.take(device);
   }
 
   frame(address: string): number {

@@ -39,6 +39,8 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly advertise?: string | undefined;
   /** Connections that a process takes in a second. */
   readonly acceptRate: number;
+  /** Conversations that one device opens, makes or joins in an hour. */
+  readonly conversationRate: number;
   /** Entries that one conversation may hold for others who take none; absent: any. */
   readonly undeliveredLimit?: number | undefined;
   readonly iceServers: readonly IceServer[];
@@ -91,12 +93,13 @@ export async function startRelayServer(
         ],
         invites: options.invites,
         undeliveredLimit: options.undeliveredLimit,
+        conversationRate: options.conversationRate,
         retention: options.retention,
       },
     );
     const gateway = new Gateway(
       relay,
-      new Limits(options, () => relay.size),
+      new Limits(nodeClock, options, () => relay.size),
       new Admission(nodeClock, options.acceptRate),
       { metrics, log },
       options,

@@ -1,15 +1,18 @@
 import { expect, it } from "vitest";
+import { Openings } from "../../relay/core/openings.js";
 import { Limits } from "../../relay/server/limits.js";
+import { DovetailError } from "../../shared/errors.js";
 import type { DeviceId } from "../../shared/ids.js";
+import { ManualClock } from "./world.js";
 
 const rates = {
   deviceRate: 100,
   addressRate: 100,
   connectionRate: 6,
   registrationRate: 12,
-  conversationRate: 3,
   addressConnections: 9,
 };
+const clock = new ManualClock();
 const address = "192.0.2.1";
 
 /** How often it is allowed at once. */
@@ -21,22 +24,22 @@ const times = (allowed: () => number): number => {
 
 it("allows an address at all nodes together what one node would", () => {
   let nodes = 1;
-  const alone = new Limits(rates, () => nodes);
+  const alone = new Limits(clock, rates, () => nodes);
   expect(times(() => alone.registration(address))).toBe(12);
   expect(times(() => alone.connection(address))).toBe(24);
   nodes = 3;
-  const oneOfThree = new Limits(rates, () => nodes);
+  const oneOfThree = new Limits(clock, rates, () => nodes);
   expect(times(() => oneOfThree.registration(address))).toBe(4);
   expect(times(() => oneOfThree.connection(address))).toBe(8);
 });
 
 it("allows something also where there are more nodes than tokens", () => {
-  const limits = new Limits(rates, () => 500);
+  const limits = new Limits(clock, rates, () => 500);
   expect(times(() => limits.registration(address))).toBe(1);
 });
 
 it("allows an address so many connections at once, and others of their own", () => {
-  const limits = new Limits({ ...rates, connectionRate: 1_000 }, () => 3);
+  const limits = new Limits(clock, { ...rates, connectionRate: 1_000 }, () => 3);
   for (let i = 0; i < 3; i++) {
     expect(limits.connection(address)).toBe(0);
     limits.opened(address);
@@ -50,9 +53,19 @@ it("allows an address so many connections at once, and others of their own", () 
 });
 
 it("allows a device so many conversations an hour, and others theirs", () => {
-  const limits = new Limits(rates);
+  const openings = new Openings({ clock, metrics: { count() {} } }, 3);
+  const count = (device: DeviceId): number => {
+    try {
+      openings.count(device);
+      return 0;
+    } catch (error) {
+      return DovetailError.from(error).retryAfterMs ?? Number.NaN;
+    }
+  };
   const [phone, laptop] = ["a".repeat(32), "b".repeat(32)] as [DeviceId, DeviceId];
-  expect(times(() => limits.conversation(phone))).toBe(3);
-  expect(limits.conversation(phone)).toBeGreaterThan(19 * 60_000);
-  expect(times(() => limits.conversation(laptop))).toBe(3);
+  expect(times(() => count(phone))).toBe(3);
+  expect(count(phone)).toBe(20 * 60_000);
+  expect(times(() => count(laptop))).toBe(3);
+  clock.advance(20 * 60_000);
+  expect(times(() => count(phone))).toBe(1);
 });

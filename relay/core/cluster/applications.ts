@@ -1,8 +1,8 @@
 import { toHex } from "../../../shared/bytes.js";
 import { DovetailError } from "../../../shared/errors.js";
 import { deviceIdOf } from "../../../shared/ids.js";
-import { relayFrames } from "../../../shared/protocol.js";
 import type { Crypto } from "../../../shared/runtime.js";
+import { refusedBy } from "../failures.js";
 import type { Applicant, PairingBoard } from "../pairing.js";
 import type { People } from "../people.js";
 import type { Nodes } from "./nodes.js";
@@ -43,7 +43,7 @@ export class Applications {
         null,
         (id) => this.#asked.set(applicant, { node, id }),
       );
-      if (refusal) throw refused(refusal);
+      if (refusal) throw refusedBy(refusal);
       const { people, crypto } = this.#parts;
       const device = await people.currentDevice(deviceIdOf(publicKey, crypto.sha256));
       if (!device) throw new DovetailError("unknown_device");
@@ -54,11 +54,4 @@ export class Applications {
       this.#asked.delete(applicant);
     }
   }
-}
-
-function refused(frame: Uint8Array): DovetailError {
-  const answer = relayFrames.decode(frame);
-  return answer.type === "error"
-    ? new DovetailError(answer.code, answer.message)
-    : new DovetailError("internal");
 }

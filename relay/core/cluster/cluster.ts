@@ -1,3 +1,4 @@
+import type { Openings } from "../openings.js";
 import type { RelayPorts } from "../ports.js";
 import type { RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
@@ -22,6 +23,7 @@ export class Cluster implements NodesListener {
     nodes: Nodes,
     parts: Omit<RelayPorts, "bus" | "store"> & {
       readonly requests: RequestContext;
+      readonly openings: Openings;
       readonly seats: Seats;
       readonly status: StatusBoard;
     },

@@ -5,6 +5,8 @@ import { clientFrames, type RelayFrame, relayFrames } from "../../../shared/prot
 import type { Clock, Log, Random } from "../../../shared/runtime.js";
 import { ASK_AGAIN_MS, CERTAIN_MS, LOOK_MS, LOOK_SOON_MS, LOOKS_PER_MS } from "../bounds.js";
 import type { Peer } from "../connections.js";
+import { refusedBy } from "../failures.js";
+import type { Openings } from "../openings.js";
 import { answer, type Request, type RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
 import { type Guest, newGuest } from "./guests.js";
@@ -15,6 +17,7 @@ import type { NodeId } from "./ring.js";
 
 interface GatewayParts {
   readonly requests: RequestContext;
+  readonly openings: Openings;
   readonly seats: Seats;
   readonly clock: Clock;
   readonly random: Random;
@@ -90,6 +93,14 @@ export class ClusterGateway {
         return this.#ask(guest, node, frame, false);
       }
     }
+  }
+
+  /** Counts a conversation that may be new. @throws DovetailError `rate_limited`, `overloaded`. */
+  async mayOpen({ userId, deviceId }: Peer): Promise<void> {
+    const owner = this.#nodes.owner(userId);
+    if (owner === this.#nodes.node) return this.#parts.openings.count(deviceId);
+    const refusal = await this.#nodes.ask(owner, (id) => ({ type: "opening", id, deviceId }));
+    if (refusal) throw refusedBy(refusal);
   }
 
   take(message: NodeMessage): void {

@@ -29,7 +29,7 @@ import { type NodeId, SHARDS } from "./ring.js";
  * Nodes of one number understand each other, and hear no others. It is raised with every change of what
  * is below that an older node cannot read, of the ring, and of the frames of clients that nodes pass on.
  */
-export const NODE_PROTOCOL = 1;
+export const NODE_PROTOCOL = 2;
 
 const connection = uint();
 const frame = bytes(MAX_FRAME_BYTES);
@@ -103,6 +103,8 @@ export const nodeMessages = frameFamily({
       ),
     },
   ],
+  /** The device opens a conversation: its user's shard counts. Answer: `reply`, with an error frame where it may not. */
+  opening: [17, { id: uint(), deviceId }],
 });
 
 export type NodeMessage = ReturnType<typeof nodeMessages.decode>;

@@ -3,6 +3,7 @@ import type { DeviceId, UserId } from "../../../shared/ids.js";
 import { clientFrames, relayFrames } from "../../../shared/protocol.js";
 import type { Log } from "../../../shared/runtime.js";
 import { errorFrame, presentable } from "../failures.js";
+import type { Openings } from "../openings.js";
 import type { Applicant } from "../pairing.js";
 import type { Metrics } from "../ports.js";
 import { answer, isRequest, type Request, type RequestContext } from "../requests.js";
@@ -14,6 +15,7 @@ import type { NodeId } from "./ring.js";
 
 interface ShardParts {
   readonly requests: RequestContext;
+  readonly openings: Openings;
   readonly seats: Seats;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -69,6 +71,9 @@ export class ShardService {
         return true;
       case "apply":
         this.#apply(from, message);
+        return true;
+      case "opening":
+        this.#opening(from, message);
         return true;
       case "withdraw":
         this.#withdraw(from, message.id);
@@ -139,6 +144,16 @@ export class ShardService {
     } catch (error) {
       refused(DovetailError.from(error));
     }
+  }
+
+  #opening(from: NodeId, { id, deviceId }: Message<"opening">): void {
+    let frame: Uint8Array | null = null;
+    try {
+      this.#parts.openings.count(deviceId);
+    } catch (error) {
+      frame = relayFrames.encode(errorFrame(null, DovetailError.from(error)));
+    }
+    this.#nodes.tell(from, { type: "reply", id, frame });
   }
 
   #withdraw(from: NodeId, id: number): void {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type NodeId, Ring } from "../../../relay/core/cluster/ring.js";
 import type { Relay } from "../../../relay/core/relay.js";
 import type { ConversationId } from "../../../shared/ids.js";
-import { deviceBytes, type RelayFrame } from "../../../shared/protocol.js";
+import { CloseCode, deviceBytes, type RelayFrame } from "../../../shared/protocol.js";
 import { Client, World } from "../world.js";
 import { MemoryBusHub } from "./memory-bus.js";
 
@@ -51,7 +51,7 @@ beforeEach(async () => {
   world = await World.open();
   hub = new MemoryBusHub();
   // Nobody is dropped for saying nothing while the clock is moved on.
-  const config = { heartbeatMs: 3_600_000 };
+  const config = { heartbeatMs: 3_600_000, conversationRate: 10 };
   relays = new Map(NAMES.map((node) => [node, world.anotherRelay(config, hub.join(node))]));
   alice = at(first);
   bob = at(second);
@@ -147,6 +147,32 @@ describe("two devices of one person at two nodes", () => {
       void back.authenticate();
       expect((await back.got("error")).code).toBe("device_removed");
     }
+  });
+});
+
+describe("a device that goes from node to node", () => {
+  it("has one connection: the newest", async () => {
+    const again = at(third, alice.key);
+    await again.authenticate();
+    expect(await alice.closed()).toBe(CloseCode.replaced);
+    const back = at(first, alice.key);
+    await back.authenticate();
+    expect(await again.closed()).toBe(CloseCode.replaced);
+    expect(back.closedWith).toBeNull();
+  });
+
+  it("opens no more conversations an hour than it might at one", async () => {
+    const answers: RelayFrame[] = [];
+    for (const node of NAMES) {
+      const here = at(node, alice.key);
+      await here.authenticate();
+      for (let i = 0; i < 5; i++) {
+        answers.push(await here.ask({ type: "openConversation", userId: bob.userId }));
+      }
+    }
+    // One was opened before.
+    expect(answers.filter(({ type }) => type === "opened")).toHaveLength(9);
+    expect(answers.at(-1)).toMatchObject({ code: "rate_limited", retryAfterMs: 360_000 });
   });
 });
 

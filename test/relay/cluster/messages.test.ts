@@ -45,6 +45,7 @@ const message = fc.oneof(
     proof: bytes(32),
   }),
   of("withdraw", { id: number }),
+  of("opening", { id: number, deviceId: device }),
   of("probe", { id: number }),
   of("probed", { id: number }),
   of("summary", {
@@ -73,7 +74,7 @@ it("what nodes say to each other arrives as it was said", () => {
 
 it("nodes of one protocol understand each other: the bytes are frozen", () => {
   // Whoever changes the bytes raises it.
-  expect(NODE_PROTOCOL).toBe(1);
+  expect(NODE_PROTOCOL).toBe(2);
   const said: NodeMessage = {
     type: "push",
     users: ["a".repeat(32) as UserId],
