@@ -8,18 +8,20 @@ interface Bucket {
   at: number;
 }
 
-/** A token bucket for each of many keys. It is full at first, and may owe as much as it can hold. */
+/** A token bucket for each of many keys, full at first. */
 export class Buckets {
   readonly #clock: Clock;
   readonly #perMs: number;
   readonly #size: number;
+  readonly #most: number;
   readonly #buckets = new Lru<string, Bucket>(MAX_BUCKETS);
 
-  /** `size`: tokens that one holds; `perMs`: how many it gains in a millisecond. */
-  constructor(clock: Clock, size: number, perMs: number) {
+  /** `size`: tokens that one holds; `perMs`: how many it gains in a millisecond; `most`: how many it may owe. */
+  constructor(clock: Clock, size: number, perMs: number, most = 0) {
     this.#clock = clock;
     this.#size = size;
     this.#perMs = perMs;
+    this.#most = most;
   }
 
   /** Takes so many tokens where they are there: 0, or the milliseconds until they are. */
@@ -34,7 +36,7 @@ export class Buckets {
   /** Takes them for what is done already, there or not: 0, or the milliseconds until nothing is owed. */
   owe(key: string, spent = 1): number {
     const bucket = this.#of(key);
-    bucket.tokens = Math.max(-this.#size, bucket.tokens - spent);
+    bucket.tokens = Math.max(-this.#most, bucket.tokens - spent);
     return this.#until(bucket, 0);
   }
 

@@ -13,6 +13,12 @@ export const CLOSE_GRACE_MS = 3_000;
 /** A bucket holds this many seconds' worth of tokens: short bursts are normal use. */
 export const BURST_SECONDS = 4;
 
+/**
+ * Frames of one address that are over its rate and are paid back, in seconds' worth: longer than it takes to
+ * read what was on its way already, and shorter than clients wait for a relay that says nothing.
+ */
+export const OWED_SECONDS = 15;
+
 /** Milliseconds after which an address that has as many connections as it may may ask again. */
 export const FULL_RETRY_MS = 5_000;
 

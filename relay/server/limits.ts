@@ -2,7 +2,7 @@ import { isIPv6 } from "node:net";
 import type { DeviceId } from "../../shared/ids.js";
 import type { Clock } from "../../shared/runtime.js";
 import { Buckets } from "../core/buckets.js";
-import { BURST_SECONDS, FULL_RETRY_MS } from "./bounds.js";
+import { BURST_SECONDS, FULL_RETRY_MS, OWED_SECONDS } from "./bounds.js";
 
 export interface Rates {
   /** Requests a second of one device. */
@@ -35,7 +35,13 @@ export class Limits {
   constructor(clock: Clock, rates: Rates, nodes: () => number = () => 1) {
     const perSecond = (rate: number) => new Buckets(clock, rate * BURST_SECONDS, rate / 1_000);
     this.#devices = perSecond(rates.deviceRate);
-    this.#frames = perSecond(rates.addressRate);
+    const { addressRate } = rates;
+    this.#frames = new Buckets(
+      clock,
+      addressRate * BURST_SECONDS,
+      addressRate / 1_000,
+      addressRate * OWED_SECONDS,
+    );
     this.#connections = perSecond(rates.connectionRate);
     this.#registrations = new Buckets(
       clock,
@@ -50,8 +56,9 @@ export class Limits {
     return this.#devices.take(device);
   }
 
+  /** One came, which is handled in any case: 0, or the milliseconds for which no further ones are to be read. */
   frame(address: string): number {
-    return this.#frames.take(keyOf(address), this.#nodes());
+    return this.#frames.owe(keyOf(address), this.#nodes());
   }
 
   /** Whether the address may have one more: 0, or the milliseconds after which to ask again. */

@@ -8,6 +8,7 @@ export class WebSocketWire implements ClientWire {
   /** The relay, and the rate limit of the address: it is read only while neither holds it back. */
   #holds = 0;
   #closing = false;
+  #resting: NodeJS.Timeout | null = null;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -39,9 +40,13 @@ export class WebSocketWire implements ClientWire {
     if (--this.#holds === 0 && !this.#closing) this.#socket.resume();
   }
 
-  /** Reads nothing for a while. */
+  /** Reads nothing for so long from now; also where it was to be for less. */
   rest(milliseconds: number): void {
-    this.pause();
-    setTimeout(() => this.resume(), milliseconds).unref();
+    if (this.#resting) clearTimeout(this.#resting);
+    else this.pause();
+    this.#resting = setTimeout(() => {
+      this.#resting = null;
+      this.resume();
+    }, milliseconds).unref();
   }
 }

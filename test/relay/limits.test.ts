@@ -33,6 +33,18 @@ it("allows an address at all nodes together what one node would", () => {
   expect(times(() => oneOfThree.connection(address))).toBe(8);
 });
 
+it("holds an address back for all that it sent, also for what had come before it was held back", () => {
+  const limits = new Limits(clock, { ...rates, addressRate: 100 });
+  let waitMs = 0;
+  // A quarter more than a second's worth above the four that it may send at once.
+  for (let i = 0; i < 525; i++) waitMs = limits.frame(address);
+  expect(waitMs).toBe(1_250);
+  clock.advance(waitMs);
+  expect(limits.frame(address)).toBeGreaterThan(0);
+  for (let i = 0; i < 10_000; i++) waitMs = limits.frame(address);
+  expect(waitMs).toBe(15_000);
+});
+
 it("allows something also where there are more nodes than tokens", () => {
   const limits = new Limits(clock, rates, () => 500);
   expect(times(() => limits.registration(address))).toBe(1);
