@@ -62,6 +62,8 @@ export class Relay {
   readonly #sweeper: Sweeper;
   readonly #context: ConnectionContext;
   readonly #all = new Set<Connection>();
+  /** Of all, those that have not proved whose they are. */
+  readonly #unproven = new Set<Connection>();
   /** Connections that there have been. */
   #connected = 0;
   #stopping = false;
@@ -185,6 +187,11 @@ export class Relay {
     return this.#draining === null && !this.#stopping;
   }
 
+  /** Connections of which it is not known yet whose they are. */
+  get unproven(): number {
+    return this.#unproven.size;
+  }
+
   /** How many nodes there are, as far as this one knows. */
   get size(): number {
     return this.#nodes?.all.size ?? 1;
@@ -207,6 +214,7 @@ export class Relay {
     }
     const connection = new Connection(wire, limits, this.#context, ++this.#connected);
     this.#all.add(connection);
+    this.#unproven.add(connection);
     this.#ports.metrics.connections(this.#all.size);
     return connection;
   }
@@ -254,6 +262,7 @@ export class Relay {
   }
 
   #proven(connection: Connection, registered: boolean): void {
+    this.#unproven.delete(connection);
     if (this.#cluster) this.#cluster.gateway.arrived(connection);
     else this.#seats.take(connection);
     void this.#stays(connection);
@@ -272,6 +281,7 @@ export class Relay {
 
   #ended(connection: Connection): void {
     this.#all.delete(connection);
+    this.#unproven.delete(connection);
     this.#ports.metrics.connections(this.#all.size);
     if (!connection.isProven) return;
     if (this.#cluster) this.#cluster.gateway.ended(connection);

@@ -7,6 +7,18 @@ import { MAX_FRAME_BYTES } from "../../shared/limits.js";
  */
 export const MAX_MESSAGE_BYTES = 2 * MAX_FRAME_BYTES;
 
+/** Milliseconds that somebody has from connecting until the TLS handshake, and then the request, is there. */
+export const REQUEST_MS = 10_000;
+
+/** Milliseconds between two looks for whoever has taken longer. */
+export const REQUEST_LOOK_MS = 1_000;
+
+/** Milliseconds that somebody has to take the answer that they are not taken, and to hang up. */
+export const REFUSAL_GRACE_MS = 1_000;
+
+/** Of all connections those that may be of nobody known: so that some are left for others. */
+export const UNPROVEN_PART = 0.5;
+
 /** Milliseconds that a client has to take the close frame. */
 export const CLOSE_GRACE_MS = 3_000;
 

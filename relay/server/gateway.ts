@@ -5,7 +5,13 @@ import type { Log } from "../../shared/runtime.js";
 import type { Metrics } from "../core/ports.js";
 import type { Relay } from "../core/relay.js";
 import type { Admission } from "./admission.js";
-import { DRAINING_RETRY_S, MAX_MESSAGE_BYTES } from "./bounds.js";
+import {
+  CLOSE_GRACE_MS,
+  DRAINING_RETRY_S,
+  MAX_MESSAGE_BYTES,
+  REFUSAL_GRACE_MS,
+  UNPROVEN_PART,
+} from "./bounds.js";
 import type { Limits } from "./limits.js";
 import { WebSocketWire } from "./wire.js";
 
@@ -28,6 +34,8 @@ export class Gateway {
     maxPayload: MAX_MESSAGE_BYTES,
     // Payloads will be encrypted, which does not compress, and a zip bomb costs more than it saves.
     perMessageDeflate: false,
+    // Where ws itself ends a connection. Its types do not know of it yet.
+    ...({ closeTimeout: CLOSE_GRACE_MS } as object),
   });
 
   constructor(
@@ -50,7 +58,7 @@ export class Gateway {
     const address = this.#addressOf(request);
     const refusal = this.#refusal(request, address);
     if (refusal) {
-      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      refuse(socket, refusal);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, address));
@@ -72,7 +80,11 @@ export class Gateway {
     if (!this.#relay.takesClients) {
       return `503 Service Unavailable\r\nRetry-After: ${DRAINING_RETRY_S}`;
     }
-    if (this.#server.clients.size >= this.#options.maxConnections) {
+    const { maxConnections } = this.#options;
+    if (
+      this.#server.clients.size >= maxConnections ||
+      this.#relay.unproven >= Math.ceil(maxConnections * UNPROVEN_PART)
+    ) {
       return "503 Service Unavailable\r\nRetry-After: 1";
     }
     const waitMs = this.#limits.connection(address);
@@ -114,4 +126,13 @@ export class Gateway {
     const forwarded = [request.headers["x-forwarded-for"] ?? []].flat().join(",").split(",");
     return forwarded.at(-1)?.trim() || direct;
   }
+}
+
+/** Node leaves such a socket to us, also where the other side never hangs up. */
+function refuse(socket: Duplex, statusAndHeaders: string): void {
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_GRACE_MS).unref();
+  socket.once("close", () => clearTimeout(timer));
+  // What is not read keeps the end of the other side from being heard.
+  socket.resume();
+  socket.end(`HTTP/1.1 ${statusAndHeaders}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

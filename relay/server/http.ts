@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { Registry } from "prom-client";
 import type { TlsPair } from "../tls.js";
+import { REQUEST_LOOK_MS, REQUEST_MS } from "./bounds.js";
 
 /** What operators and their tools ask; and where clients knock, who then go on by WebSocket. */
 export function httpServer(
@@ -8,11 +9,16 @@ export function httpServer(
   metrics: () => Promise<string>,
   tls: TlsPair | null,
 ): FastifyInstance {
+  // Whoever connects and says nothing, or one byte now and then, is not waited for.
+  const patience = { headersTimeout: REQUEST_MS, connectionsCheckingInterval: REQUEST_LOOK_MS };
   const app = Fastify({
     logger: false,
     forceCloseConnections: true,
-    // Fastify's type for TLS is another one, of which nothing here makes use.
-    ...(tls && ({ https: tls } as object)),
+    requestTimeout: REQUEST_MS,
+    // Fastify's types for these are others, of which nothing here makes use.
+    ...((tls
+      ? { https: { ...tls, ...patience, handshakeTimeout: REQUEST_MS } }
+      : { http: patience }) as object),
   });
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) =>

@@ -1,11 +1,14 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
+import { connect as connectTo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { askRelay } from "../../relay/admin/client.js";
+import { httpServer } from "../../relay/server/http.js";
 import {
   type RelayServer,
   type RelayServerOptions,
@@ -170,6 +173,31 @@ describe("a relay on a port", () => {
     await person("alice");
   });
 
+  it("hangs up on whoever it refuses, also where they never do", async () => {
+    const { port } = await start();
+    const socket = connectTo({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nHost: relay\r\n\r\n";
+    socket.write(`GET /elsewhere HTTP/1.1\r\n${upgrade}`);
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1.1 404 /);
+    // What comes for a socket that is closed is answered with its end.
+    socket.on("error", () => {});
+    const talking = setInterval(() => socket.write("."), 20);
+    await new Promise((resolve) => socket.once("close", resolve));
+    clearInterval(talking);
+  });
+
+  it("gives whoever connects ten seconds to say what they want", async () => {
+    const app = httpServer(
+      () => true,
+      async () => "",
+      null,
+    );
+    expect(app.server.headersTimeout).toBe(10_000);
+    expect(app.server.requestTimeout).toBe(10_000);
+    await app.close();
+  });
+
   it("survives requests that are none", async () => {
     const { http, url } = await start();
     expect(await refusal(`${url}/elsewhere`)).toMatchObject({ status: 404 });
@@ -245,5 +273,12 @@ describe("limits", () => {
     const full = await start({ maxConnections: 1 });
     await connect().challenge();
     expect(await refusal(full.url)).toMatchObject({ status: 503 });
+  });
+
+  it("of connections leave half of them to those who say who they are", async () => {
+    const { url } = await start({ maxConnections: 4 });
+    await person("alice");
+    for (let i = 0; i < 2; i++) await connect().challenge();
+    expect(await refusal(url)).toEqual({ status: 503, retryAfter: "1" });
   });
 });
