@@ -58,6 +58,8 @@ export class Connection implements Peer {
   #timer: Timer;
   #lastHeard: number;
   #pings = 0;
+  /** A ping has gone out since the client was last heard. */
+  #pinged = false;
   /** When the client was told of servers, on the steady clock. */
   #toldServersAt = 0;
   #toldAddresses: readonly string[] = [];
@@ -92,7 +94,7 @@ export class Connection implements Peer {
 
   receive(frame: Uint8Array): void {
     if (this.#ended) return;
-    this.#lastHeard = this.#context.ports.clock.monotonic();
+    this.#heard();
     this.#context.ports.metrics.count("framesIn");
     if (!this.#inbound.push(frame)) {
       this.#refuse(new DovetailError("rate_limited"), CloseCode.limited);
@@ -327,22 +329,33 @@ export class Connection implements Peer {
     this.close(CloseCode.slow, "too_slow");
   }
 
+  #heard(): void {
+    this.#lastHeard = this.#context.ports.clock.monotonic();
+    this.#pinged = false;
+  }
+
   #beatLater(): void {
     const { heartbeatMs } = this.#context.config;
     this.#timer = this.#context.ports.clock.after(heartbeatMs, () => this.#beat());
   }
 
   #beat(): void {
-    const patienceMs = 2 * this.#context.config.heartbeatMs;
+    const { heartbeatMs } = this.#context.config;
+    const patienceMs = 2 * heartbeatMs;
     const now = this.#context.ports.clock.monotonic();
-    if (this.#inbound.holdsBack) this.#lastHeard = now;
+    if (this.#inbound.holdsBack || this.#wire.resting) this.#heard();
+    const silentMs = now - this.#lastHeard;
     if (this.#inbound.behindMs >= patienceMs) {
       this.#dropSlow();
-    } else if (now - this.#lastHeard >= patienceMs) {
+    } else if (silentMs >= patienceMs && this.#pinged) {
       this.close(CloseCode.silent, "silent");
     } else {
-      this.#pings = (this.#pings + 1) % 0x1_0000_0000;
-      this.#reply({ type: "ping", nonce: this.#pings });
+      // Clients ping by themselves: what has just been heard need not be asked.
+      if (silentMs >= heartbeatMs) {
+        this.#pinged = true;
+        this.#pings = (this.#pings + 1) % 0x1_0000_0000;
+        this.#reply({ type: "ping", nonce: this.#pings });
+      }
       const isOld = now >= this.#toldServersAt + SERVERS_MS;
       if (this.#proven && (isOld || this.#hasNewAddress())) {
         this.#reply({ type: "servers", ...this.#servers() });

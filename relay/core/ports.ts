@@ -19,6 +19,8 @@ export interface ClientWire {
   /** Stops and goes on reading from the client, where the wire can. */
   pause?(): void;
   resume?(): void;
+  /** True while the wire itself reads nothing: silence says nothing about the client then. */
+  readonly resting?: boolean;
 }
 
 /** Token buckets around one connection. Each takes a token, or says how many milliseconds to wait. */

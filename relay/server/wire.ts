@@ -18,6 +18,10 @@ export class WebSocketWire implements ClientWire {
     return this.#socket.bufferedAmount;
   }
 
+  get resting(): boolean {
+    return this.#resting !== null;
+  }
+
   send(frame: Uint8Array): void {
     this.#socket.send(frame, { binary: true }, () => {
       // A failed send is followed by the socket's own close event.

@@ -168,6 +168,24 @@ describe("heartbeats", () => {
     expect(bob.closedWith).toBe(CloseCode.silent);
   });
 
+  it("ask nothing of who has just said something, and notice their silence all the same", async () => {
+    const world = await World.open();
+    const alice = await world.person("alice");
+    for (let i = 0; i < 4; i++) {
+      world.clock.advance(10_000);
+      alice.tell({ type: "ping", nonce: i });
+    }
+    expect(alice.all("pong")).toHaveLength(4);
+    expect(alice.all("ping")).toHaveLength(0);
+    // Looked at after 45 s, 60 s and 75 s, and last heard after 40 s.
+    world.clock.advance(20_000);
+    expect(alice.all("ping")).toHaveLength(1);
+    world.clock.advance(14_999);
+    expect(alice.closedWith).toBeNull();
+    world.clock.advance(1);
+    expect(alice.closedWith).toBe(CloseCode.silent);
+  });
+
   it("tell who stays anew which servers there are, before their credentials end", async () => {
     let given = 0;
     const world = await World.open({
