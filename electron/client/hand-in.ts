@@ -89,9 +89,10 @@ export class HandIn {
       const placed = placements(entries, answer.places);
       await this.#core.journal.run(() => addSequenced(this.#core, conversationId, placed));
       this.#placed(conversationId);
-    } catch (error) {
-      log.info("a hand-in was refused", { code: DovetailError.from(error).code });
-      this.#refused.set(key, clock.monotonic() + REFUSED_MS);
+    } catch (thrown) {
+      const { code, retryAfterMs = 0 } = DovetailError.from(thrown);
+      log.info("a hand-in was refused", { code });
+      this.#refused.set(key, clock.monotonic() + Math.max(REFUSED_MS, retryAfterMs));
     }
   }
 }

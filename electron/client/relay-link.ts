@@ -96,6 +96,11 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
   "pairing_unknown",
 ]);
 
+/** Refusals of a request that say when to ask again. */
+const LATER: ReadonlySet<ErrorCode> = new Set(["rate_limited", "overloaded"]);
+/** So long one request is asked again and again; whoever asked then hears of it. */
+const PATIENCE_MS = 15_000;
+
 /** What says nothing of how the relay would answer. */
 const OUT_OF_REACH: ReadonlySet<ErrorCode> = new Set(["relay_unreachable", "timeout"]);
 
@@ -119,6 +124,8 @@ export class RelayLink {
   #heartbeatMs = LONGEST_HEARTBEAT_MS;
   #timer: Timer | null = null;
   #retryAt: number | null = null;
+  /** The relay is not to be dialled before that, by its own word; monotonic. */
+  #notBefore = 0;
   #error: DovetailError | null = null;
   #closed = false;
 
@@ -170,18 +177,36 @@ export class RelayLink {
     this.#closed = true;
   }
 
-  /** Connects now instead of when the back-off ends. */
+  /** Connects now instead of when the back-off ends, or as soon as the relay has said that one may. */
   retryNow(): void {
-    if (this.#retryAt !== null) this.#dial();
+    if (this.#retryAt === null) return;
+    const waitMs = this.#notBefore - this.#ports.clock.monotonic();
+    if (waitMs > 0) this.#dialAfter(waitMs);
+    else this.#dial();
   }
 
   /**
+   * Asked again when the relay says so, for a while: every request may be made twice.
    * @throws DovetailError what the relay answered; `relay_unreachable` without a connection or when
    * it ends before the answer; `timeout`.
    */
-  request<T extends RequestType>(type: T, fields: Request<T>): Promise<Answer<T>> {
-    if (!this.connected) return Promise.reject(new DovetailError("relay_unreachable"));
-    return this.#requests.ask(type, fields);
+  async request<T extends RequestType>(type: T, fields: Request<T>): Promise<Answer<T>> {
+    const generation = this.#generation;
+    const { clock, random } = this.#ports;
+    const until = clock.monotonic() + PATIENCE_MS;
+    for (let attempt = 1; this.connected && generation === this.#generation; attempt++) {
+      try {
+        return await this.#requests.ask(type, fields);
+      } catch (thrown) {
+        const error = DovetailError.from(thrown);
+        if (!LATER.has(error.code) || error.retryAfterMs === undefined) throw error;
+        // At random, for many may be told the same.
+        const waitMs = Math.max(error.retryAfterMs, backoffMs(attempt, random.fraction()));
+        if (clock.monotonic() + waitMs > until) throw error;
+        await new Promise<void>((resolve) => void clock.after(waitMs, resolve));
+      }
+    }
+    throw new DovetailError("relay_unreachable");
   }
 
   /** Sends what needs no answer; without a connection it does nothing. */
@@ -340,11 +365,17 @@ export class RelayLink {
     const wait = LASTING.has(error.code)
       ? refusedBackoffMs(random)
       : backoffMs(this.#attempt, random);
-    const delay = Math.max(wait, error.retryAfterMs ?? 0);
-    this.#retryAt = this.#ports.clock.now() + delay;
-    this.#timer?.cancel();
-    this.#timer = this.#ports.clock.after(delay, () => this.#dial());
+    const told = error.retryAfterMs ?? 0;
+    this.#notBefore = this.#ports.clock.monotonic() + told;
+    const delay = Math.max(wait, told);
     this.#ports.log.info("relay connection ended", { code: error.code, retryInMs: delay });
+    this.#dialAfter(delay);
+  }
+
+  #dialAfter(delayMs: number): void {
+    this.#retryAt = this.#ports.clock.now() + delayMs;
+    this.#timer?.cancel();
+    this.#timer = this.#ports.clock.after(delayMs, () => this.#dial());
     this.#events.changed();
   }
 

@@ -1,6 +1,7 @@
 import { DovetailError, type ErrorCode } from "../../shared/errors.js";
 import { type RelayFrame, relayFrames } from "../../shared/protocol.js";
 import type { Log } from "../../shared/runtime.js";
+import { RECOVERY_MS } from "./bounds.js";
 
 /** Errors of reading the store, whose codes would tell a client about its own profile. */
 const OWN_AFFAIRS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -10,6 +11,14 @@ const OWN_AFFAIRS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "disk_full",
   "closed",
   "internal",
+]);
+
+/** Refusals that are over after a while: each says after how long. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "rate_limited",
+  "overloaded",
+  "shutting_down",
+  "storage_failed",
 ]);
 
 /** Characters of an error's message, which as UTF-8 fit the frame. */
@@ -23,14 +32,17 @@ export function presentable(thrown: unknown, log: Log): DovetailError {
   return new DovetailError("internal", "The relay failed to handle the request.");
 }
 
-export const errorFrame = (requestId: number | null, error: DovetailError): RelayFrame => ({
-  type: "error",
-  requestId,
-  code: error.code,
-  message: error.message.slice(0, MAX_MESSAGE),
-  retryAfterMs: error.retryAfterMs === undefined ? null : Math.ceil(error.retryAfterMs),
-  expected: error.expected ?? null,
-});
+export function errorFrame(requestId: number | null, error: DovetailError): RelayFrame {
+  const retryAfterMs = error.retryAfterMs ?? (PASSING.has(error.code) ? RECOVERY_MS : null);
+  return {
+    type: "error",
+    requestId,
+    code: error.code,
+    message: error.message.slice(0, MAX_MESSAGE),
+    retryAfterMs: retryAfterMs === null ? null : Math.ceil(retryAfterMs),
+    expected: error.expected ?? null,
+  };
+}
 
 /** What another node refused something with, by an encoded error frame. */
 export function refusedBy(frame: Uint8Array): DovetailError {

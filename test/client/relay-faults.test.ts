@@ -126,6 +126,50 @@ test("a relay that stops is left before it closes, and asked again when it has s
   expect(stage.dialled).toBe(2);
 });
 
+test("a relay that has said when to come is not dialled before, whoever wants to", async () => {
+  const stage = await Stage.withTalk();
+  await stage.tell({
+    ...{ type: "error", requestId: null, code: "shutting_down", message: "Later." },
+    ...{ retryAfterMs: 20_000, expected: null },
+  });
+  await stage.client.call("connection.retry", {});
+  const call = { handles: ["carol"] };
+  expect(await codeOf(stage.client.call("presence.get", call))).toBe("relay_unreachable");
+  await stage.clock.pass(19_999);
+  expect(stage.dialled).toBe(1);
+  await stage.clock.pass(1);
+  expect(stage.dialled).toBe(2);
+});
+
+test("a request that is refused for a while is asked again on the same connection", async () => {
+  const stage = await Stage.withTalk();
+  const told = stage.client.call("users.search", { prefix: "carol", limit: 5 });
+  await settled();
+  const asked = () => stage.sent.filter(({ type }) => type === "searchUsers").length;
+  const refusal = { type: "error", message: "", retryAfterMs: 2_000, expected: null } as const;
+  for (const code of ["rate_limited", "overloaded"] as const) {
+    const before = asked();
+    await stage.answer("searchUsers", { ...refusal, code });
+    await stage.clock.pass(1_999);
+    expect(asked()).toBe(before);
+    await stage.clock.pass(1);
+    expect(asked()).toBe(before + 1);
+  }
+  await stage.answer("searchUsers", { type: "people", people: [] });
+  expect(await told).toEqual([]);
+  expect(stage.dialled).toBe(1);
+});
+
+test("a request that is refused for long is told to whoever asked, with the time", async () => {
+  const stage = await Stage.withTalk();
+  const told = stage.client.call("users.search", { prefix: "carol", limit: 5 });
+  told.catch(() => {});
+  await settled();
+  const refusal = { message: "", retryAfterMs: 600_000, expected: null };
+  await stage.answer("searchUsers", { type: "error", code: "rate_limited", ...refusal });
+  await expect(told).rejects.toMatchObject({ code: "rate_limited", retryAfterMs: 600_000 });
+});
+
 test("a silent relay is left after two heartbeats", async () => {
   const stage = await Stage.withTalk();
   await stage.clock.pass(11_000);

@@ -188,4 +188,13 @@ describe("a slow client", () => {
     for (let i = 1; i <= 400; i++) void alice.append(notes, i, ["x"]);
     expect(alice.paused).toBe(true);
   });
+
+  it("that floods beyond every bound is sent away, and told when to come again", async () => {
+    const world = await World.open();
+    const alice = await world.person("alice");
+    alice.bufferedBytes = 5 * 1024 * 1024;
+    for (let i = 0; i < 16_390; i++) alice.tell({ type: "ping", nonce: 1 });
+    expect(alice.closedWith).toBe(CloseCode.limited);
+    expect(alice.all("error").at(-1)).toMatchObject({ code: "rate_limited", retryAfterMs: 1_000 });
+  });
 });
