@@ -16,7 +16,7 @@ export class Buckets {
   readonly #most: number;
   readonly #buckets = new Lru<string, Bucket>(MAX_BUCKETS);
 
-  /** `size`: tokens that one holds; `perMs`: how many it gains in a millisecond; `most`: how many it may owe. */
+  /** `size`: tokens that one holds; `perMs`: how many it gains in a millisecond; `most`: as many as `owe` lets it owe. */
   constructor(clock: Clock, size: number, perMs: number, most = 0) {
     this.#clock = clock;
     this.#size = size;
@@ -24,12 +24,14 @@ export class Buckets {
     this.#most = most;
   }
 
-  /** Takes so many tokens where they are there: 0, or the milliseconds until they are. */
+  /**
+   * Takes so many tokens where they are there, or where the bucket is full, which owes the rest then: 0, or
+   * the milliseconds until it may be asked again.
+   */
   take(key: string, wanted = 1): number {
     const bucket = this.#of(key);
-    const tokens = Math.min(wanted, this.#size);
-    const waitMs = this.#until(bucket, tokens);
-    if (waitMs === 0) bucket.tokens -= tokens;
+    const waitMs = this.#until(bucket, Math.min(wanted, this.#size));
+    if (waitMs === 0) bucket.tokens -= wanted;
     return waitMs;
   }
 

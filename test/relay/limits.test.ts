@@ -46,7 +46,12 @@ it("holds an address back for all that it sent, also for what had come before it
 });
 
 it("allows something also where there are more nodes than tokens", () => {
-  const limits = new Limits(clock, rates, () => 500);
+  const limits = new Limits(clock, rates, () => 600);
+  expect(times(() => limits.registration(address))).toBe(1);
+  // Twelve a minute at all of them: here one in fifty minutes, once what the first owes is paid back.
+  clock.advance(49 * 60_000);
+  expect(limits.registration(address)).toBeGreaterThan(0);
+  clock.advance(60_000);
   expect(times(() => limits.registration(address))).toBe(1);
 });
 
