@@ -13,6 +13,12 @@ export const REQUEST_MS = 10_000;
 /** Milliseconds between two looks for whoever has taken longer. */
 export const REQUEST_LOOK_MS = 1_000;
 
+/**
+ * Sockets above the connections that are allowed: of those who have not asked yet, are refused, or ask how
+ * the relay is. Without an end to them the store would find no file descriptor left.
+ */
+export const SPARE_SOCKETS = 1_024;
+
 /** Milliseconds that somebody has to take the answer that they are not taken, and to hang up. */
 export const REFUSAL_GRACE_MS = 1_000;
 

@@ -104,7 +104,7 @@ export async function startRelayServer(
       { metrics, log },
       options,
     );
-    const app = httpServer(() => relay.ready, metricsOfAll, pair);
+    const app = httpServer(() => relay.ready, metricsOfAll, pair, options.maxConnections);
     app.server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
     // Before it takes clients, so that it does not first believe that all of them are its own.
     await bus?.gathered?.();

@@ -192,9 +192,11 @@ describe("a relay on a port", () => {
       () => true,
       async () => "",
       null,
+      100,
     );
     expect(app.server.headersTimeout).toBe(10_000);
     expect(app.server.requestTimeout).toBe(10_000);
+    expect(app.server.maxConnections).toBe(1_124);
     await app.close();
   });
 
