@@ -1,5 +1,5 @@
 import cassandra from "cassandra-driver";
-import type { CassandraOptions } from "../../relay/store/cassandra/database.js";
+import type { CassandraOptions } from "../../relay/store/cassandra/connect.js";
 
 const { Client } = cassandra;
 
