@@ -63,6 +63,8 @@ export class Connection implements Peer {
   /** When the client was told of servers, on the steady clock. */
   #toldServersAt = 0;
   #toldAddresses: readonly string[] = [];
+  /** Changes found in the inbox so far; null once it has heard of all. */
+  #found: number | null = 0;
 
   constructor(
     wire: ClientWire,
@@ -302,10 +304,19 @@ export class Connection implements Peer {
       const reply = await this.#context.answer(this, frame);
       if (reply instanceof Uint8Array) this.send(reply);
       else if (reply) this.#reply(reply);
+      if (reply && "type" in reply && reply.type === "changes") this.#looked(reply);
     } catch (thrown) {
       // Without a request there is nobody to tell.
       if (requestId !== null) this.#tell(requestId, presentable(thrown, this.#context.ports.log));
     }
+  }
+
+  #looked({ conversations, more }: Extract<RelayFrame, { type: "changes" }>): void {
+    if (this.#found === null) return;
+    this.#found += conversations.length;
+    if (more) return;
+    this.#context.ports.metrics.caughtUp(this.#found);
+    this.#found = null;
   }
 
   #reply(frame: RelayFrame): void {

@@ -276,6 +276,7 @@ export type Counter =
   | "trimmed"
   | "rateLimited"
   | "deferred"
+  | "full"
   | "droppedSlow";
 
 export interface Metrics {
@@ -285,8 +286,10 @@ export interface Metrics {
   users(now: number): void;
   /** One group commit, with how many entries. */
   committed(entries: number, milliseconds: number): void;
-  /** How this node is, every other second, and how many nodes there are. */
-  measured(summary: Summary, nodes: number): void;
+  /** A client that came back has heard what changed, in how many conversations. */
+  caughtUp(changes: number): void;
+  /** How this node is, every other second, how many nodes there are, and whether the store takes writes. */
+  measured(summary: Summary, nodes: number, writable: boolean): void;
 }
 
 export interface RelayPorts {

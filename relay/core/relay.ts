@@ -146,6 +146,7 @@ export class Relay {
       address: config.address ?? null,
       own: () => this.#ownState(),
       draining: () => !this.takesClients,
+      writable: () => this.#health.ok,
     });
     this.#cluster =
       nodes &&

@@ -29,6 +29,7 @@ interface Parts {
   readonly address: string | null;
   readonly own: () => OwnState;
   readonly draining: () => boolean;
+  readonly writable: () => boolean;
 }
 
 /** Each node tells the others how it is, so that any of them can say how all are. */
@@ -122,10 +123,10 @@ export class StatusBoard {
 
   /** Without waiting for the time to come. */
   tell(): void {
-    const { nodes, metrics } = this.#parts;
+    const { nodes, metrics, writable } = this.#parts;
     const summary = this.#summary();
     nodes?.tellAll({ type: "summary", ...summary });
-    metrics.measured(summary, nodes?.all.size ?? 1);
+    metrics.measured(summary, nodes?.all.size ?? 1, writable());
   }
 
   stop(): void {

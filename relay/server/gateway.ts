@@ -85,6 +85,7 @@ export class Gateway {
       this.#server.clients.size >= maxConnections ||
       this.#relay.unproven >= Math.ceil(maxConnections * UNPROVEN_PART)
     ) {
+      this.#metrics.count("full");
       return "503 Service Unavailable\r\nRetry-After: 1";
     }
     const waitMs = this.#limits.connection(address);

@@ -1,4 +1,7 @@
+import { X509Certificate } from "node:crypto";
+import { statfs } from "node:fs/promises";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type ErrorCode, errorCodes } from "../../shared/errors.js";
 import { HEAT_MS } from "../core/bounds.js";
 import type { Counter as CounterName, Metrics } from "../core/ports.js";
 
@@ -20,6 +23,7 @@ const counters: Record<CounterName, [name: string, help: string]> = {
   expired: ["expired_total", "Payloads deleted because their time was up."],
   trimmed: ["trimmed_total", "Entries no longer kept because of the retention chosen."],
   deferred: ["deferred_total", "Connections told to come when it is their turn."],
+  full: ["full_total", "Connections refused because there are as many as there may be."],
   rateLimited: ["rate_limited_total", "Requests and connections refused by a rate limit."],
   droppedSlow: ["dropped_slow_total", "Connections dropped because the client was too slow."],
 };
@@ -27,7 +31,9 @@ const counters: Record<CounterName, [name: string, help: string]> = {
 /** Entries in one group commit. */
 const COMMIT_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
 /** Seconds: a sync takes some hundred microseconds on an SSD and tens of milliseconds on a disk. */
-const DURATION_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2];
+const DURATION_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
+/** Conversations that changed for somebody who was away. */
+const INBOX_BUCKETS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000];
 
 export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
   const registry = new Registry();
@@ -45,6 +51,8 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     labelNames: ["code"],
     registers,
   });
+  // What rises is seen only where it stood at nothing before.
+  for (const code of Object.keys(errorCodes) as ErrorCode[]) errors.inc({ code }, 0);
   const connections = new Gauge({
     name: "dovetail_connections",
     help: "Open connections.",
@@ -62,6 +70,19 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     help: "Processes of this relay that are there.",
     registers,
   }).set(1);
+  new Gauge({
+    name: "dovetail_start_time_seconds",
+    help: "When the process, or the youngest worker, started, since 1970.",
+    registers,
+    aggregator: "max",
+  }).set(Math.round(performance.timeOrigin / 1_000));
+  const writable = new Gauge({
+    name: "dovetail_store_writable",
+    help: "1 while what people write can be kept, 0 while the store fails.",
+    registers,
+    aggregator: "min",
+  });
+  writable.set(1);
   const commitEntries = new Histogram({
     name: "dovetail_commit_entries",
     help: "Entries in one group commit.",
@@ -72,6 +93,12 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     name: "dovetail_commit_seconds",
     help: "How long one group commit took until it was durable.",
     buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const inboxChanges = new Histogram({
+    name: "dovetail_inbox_changes",
+    help: "Conversations in which something changed for a client while it was away.",
+    buckets: INBOX_BUCKETS,
     registers,
   });
   const nodes = new Gauge({
@@ -114,7 +141,9 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
         commitEntries.observe(entries);
         commitSeconds.observe(milliseconds / 1_000);
       },
-      measured(summary, there) {
+      caughtUp: (changes) => inboxChanges.observe(changes),
+      measured(summary, there, canWrite) {
+        writable.set(canWrite ? 1 : 0);
         nodes.set(there);
         fanOutLag.set((summary.lag?.ms ?? 0) / 1_000);
         // Those that are not among the hottest any more are not told.
@@ -128,4 +157,35 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
       },
     },
   };
+}
+
+/** Of the file system that the data are on, which all workers share. */
+export function measureDisk(registry: Registry, folder: string): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, blocks: "bavail" | "blocks"): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      aggregator: "min",
+      async collect() {
+        const found = await statfs(folder).catch(() => null);
+        if (found) this.set(found[blocks] * found.bsize);
+        else this.reset();
+      },
+    });
+  };
+  gauge("dovetail_disk_free_bytes", "Bytes left on the disk of the data.", "bavail");
+  gauge("dovetail_disk_size_bytes", "Bytes that the disk of the data has.", "blocks");
+}
+
+/** Gives what takes the certificate that clients are shown, in PEM; call it again with a renewed one. */
+export function measureCertificate(registry: Registry): (pem: Buffer) => void {
+  const ends = new Gauge({
+    name: "dovetail_certificate_end_seconds",
+    help: "When the certificate that clients are shown ends, since 1970.",
+    registers: [registry],
+    aggregator: "min",
+  });
+  return (pem) => ends.set(Date.parse(new X509Certificate(pem).validTo) / 1_000);
 }

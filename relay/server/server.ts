@@ -16,7 +16,7 @@ import { Gateway, type GatewayOptions } from "./gateway.js";
 import { httpServer } from "./http.js";
 import { Limits, type Rates } from "./limits.js";
 import { logOf } from "./log.js";
-import { prometheusMetrics } from "./metrics.js";
+import { measureCertificate, measureDisk, prometheusMetrics } from "./metrics.js";
 import { openParts, type Worker } from "./parts.js";
 import { type TurnOptions, turnServer } from "./turn.js";
 
@@ -75,6 +75,10 @@ export async function startRelayServer(
   const { tls } = options;
   const pair = tls ? readTls(tls) : null;
   const { metrics, registry } = prometheusMetrics();
+  // With a cluster the data are elsewhere.
+  if (!options.cassandra) measureDisk(registry, options.data);
+  const shown = pair ? measureCertificate(registry) : () => {};
+  if (pair) shown(pair.cert);
   const parts = await openParts(options, log, registry);
   const { store, bus, peers, metricsOfAll, snapshots, close } = parts;
   try {
@@ -148,7 +152,9 @@ export async function startRelayServer(
       renew() {
         if (!tls || !(app.server instanceof TlsServer)) return;
         try {
-          app.server.setSecureContext(readTls(tls));
+          const renewed = readTls(tls);
+          app.server.setSecureContext(renewed);
+          shown(renewed.cert);
           log.info("tls.renewed");
         } catch (error) {
           log.error("tls.not-renewed", { error });

@@ -1,38 +1,107 @@
 /** Dashboard, alert rules and what is written of them agree with each other and with the relay. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { prometheusMetrics } from "../../relay/server/metrics.js";
+import { measureCertificate, measureDisk, prometheusMetrics } from "../../relay/server/metrics.js";
 
-const read = (path: string): string =>
-  readFileSync(new URL(`../../docs/${path}`, import.meta.url), "utf8");
-
-const metricsIn = (text: string): string[] =>
-  [...new Set(text.match(/\b(?:dovetail|process|nodejs)_[a-z0-9_]+/g))].map((name) =>
-    name.replace(/_(?:bucket|sum|count)$/, ""),
-  );
+const place = (path: string): URL => new URL(`../../docs/${path}`, import.meta.url);
+const read = (path: string): string => readFileSync(place(path), "utf8");
 
 const { registry } = prometheusMetrics();
-const known = registry.getMetricsAsArray().map(({ name }) => name);
+measureDisk(registry, ".");
+measureCertificate(registry);
+const types = new Map(
+  registry.getMetricsAsArray().map(({ name, type }) => [name, String(type)] as const),
+);
 
-describe.each(["monitoring/alerts.yaml", "monitoring/grafana.json"])("%s", (path) => {
-  it("names only what the relay measures", () => {
-    const named = metricsIn(read(path));
-    expect(named.length).toBeGreaterThan(5);
-    expect(known).toEqual(expect.arrayContaining(named));
+/** Each series of a text, with the function it stands in. */
+const seriesIn = (text: string): { name: string; within: string }[] =>
+  [...text.matchAll(/(\w*)\(?\b((?:dovetail|process|nodejs)_[a-z0-9_]+)/g)].map(
+    ([, within = "", name = ""]) => ({ name, within }),
+  );
+
+const dashboard = JSON.parse(read("monitoring/grafana.json")) as {
+  panels: { title: string; gridPos: { x: number; y: number }; targets: { expr: string }[] }[];
+};
+const rules = read("monitoring/alerts.yaml")
+  .split(/^ {6}- (?=alert: )/m)
+  .slice(1)
+  .map((text) => {
+    const of = (key: string): string =>
+      new RegExp(`${key}:(?: \\|-)?\\s+(.*)`).exec(text)?.[1] ?? "";
+    return {
+      alert: of("alert"),
+      expr: of("expr"),
+      wait: of("for"),
+      severity: of("severity"),
+      text,
+    };
+  });
+
+describe.each([
+  ["the rules", rules.map(({ expr }) => expr)],
+  ["the dashboard", dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))],
+])("%s", (_, exprs) => {
+  it("name only what the relay measures, and take rates of counters and of nothing else", () => {
+    const named = exprs.flatMap(seriesIn);
+    expect(named.length).toBeGreaterThan(10);
+    for (const { name, within } of named) {
+      const [, base = name, part] = /^(.*?)(?:_(bucket|sum|count))?$/.exec(name) ?? [];
+      const type = types.get(name) ?? types.get(base);
+      expect(type, name).toBeDefined();
+      expect(type === "histogram", name).toBe(part !== undefined && !types.has(name));
+      const rises = type === "counter" || type === "histogram";
+      expect(/^(?:rate|increase)$/.test(within), `${within}(${name})`).toBe(rises);
+    }
+  });
+
+  it("hold for several nodes, and for workers of whom each is told by itself", () => {
+    for (const expr of exprs) {
+      if (seriesIn(expr).length > 0) expect(expr).toMatch(/\b(?:sum|min|max|count)\b/);
+    }
   });
 });
 
-it("every alert has its page, and every page its alert", () => {
-  const alerts = [...read("monitoring/alerts.yaml").matchAll(/- alert: (\w+)/g)];
-  const pages = [...read("alerts.md").matchAll(/^## (\w+)$/gm)];
-  expect(alerts.length).toBeGreaterThan(5);
-  expect(pages.map(([, name]) => name)).toEqual(alerts.map(([, name]) => name));
+describe.each(rules)("$alert", ({ wait, severity, alert, text }) => {
+  it("waits, is as urgent as it is, and names its page", () => {
+    expect(wait).toMatch(/^\d+[mh]$/);
+    expect(severity).toMatch(/^(?:page|ticket)$/);
+    expect(text).toContain(`runbook: docs/alerts.md#${alert.toLowerCase()}\n`);
+    const page = new RegExp(
+      `^## ${alert}\\n\\n\\*\\*.*\\*\\* \\(${severity}, after ${wait}\\)`,
+      "m",
+    );
+    expect(read("alerts.md")).toMatch(page);
+  });
 });
 
-it("the dashboard is JSON whose panels do not cover each other", () => {
-  const { panels } = JSON.parse(read("monitoring/grafana.json")) as {
-    panels: { title: string; gridPos: { x: number; y: number } }[];
-  };
+it("every page has its alert, in the same order", () => {
+  const pages = [...read("alerts.md").matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+  expect(rules.length).toBeGreaterThan(5);
+  expect(pages).toEqual(rules.map(({ alert }) => alert));
+});
+
+it("operators.md explains what the rules and the dashboard name", () => {
+  const explained = read("operators.md");
+  for (const name of types.keys()) {
+    if (name.startsWith("dovetail_")) expect(explained).toContain(`\`${name}`);
+  }
+});
+
+it.skipIf(spawnSync("promtool", ["--version"]).status !== 0)(
+  "the rules fire where they should, and neither at rest nor as nodes are renewed",
+  () => {
+    const file = fileURLToPath(place("monitoring/alerts.test.yaml"));
+    const { status, stdout, stderr } = spawnSync("promtool", ["test", "rules", file], {
+      encoding: "utf8",
+    });
+    expect(status, stdout + stderr).toBe(0);
+  },
+);
+
+it("the dashboard's panels do not cover each other", () => {
+  const { panels } = dashboard;
   const places = panels.map(({ gridPos }) => `${gridPos.x},${gridPos.y}`);
   expect(new Set(places).size).toBe(panels.length);
 });

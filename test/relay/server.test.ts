@@ -275,6 +275,8 @@ describe("limits", () => {
     const full = await start({ maxConnections: 1 });
     await connect().challenge();
     expect(await refusal(full.url)).toMatchObject({ status: 503 });
+    const metrics = await (await fetch(`${full.http}/metrics`)).text();
+    expect(metrics).toContain("dovetail_full_total 1");
   });
 
   it("of connections leave half of them to those who say who they are", async () => {

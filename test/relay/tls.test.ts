@@ -1,6 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text as streamText } from "node:stream/consumers";
 import { connect, type PeerCertificate } from "node:tls";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -14,7 +16,8 @@ let server: RelayServer | undefined;
 const file = (name: string): string => join(folder, name);
 
 /** A pair for that name, in the files that the relay was told of. */
-const issue = (name: string) => issuePair(name, { cert: file("cert.pem"), key: file("key.pem") });
+const issue = (name: string, more: readonly string[] = []) =>
+  issuePair(name, { cert: file("cert.pem"), key: file("key.pem") }, more);
 
 async function start(): Promise<RelayServer> {
   const files = ["--tls-cert", file("cert.pem"), "--tls-key", file("key.pem")];
@@ -23,6 +26,15 @@ async function start(): Promise<RelayServer> {
   server = await startRelayServer(options, pino({ level: "silent" }));
   return server;
 }
+
+const shownUntil = async (relay: RelayServer): Promise<number> => {
+  const text = await new Promise<string>((resolve, reject) => {
+    get(`${relay.http}/metrics`, { rejectUnauthorized: false }, (response) => {
+      resolve(streamText(response));
+    }).on("error", reject);
+  });
+  return Number(/^dovetail_certificate_end_seconds (\S+)$/m.exec(text)?.[1]);
+};
 
 /** Whom the relay says to be to those who come now. */
 const nameShown = ({ port }: RelayServer): Promise<string> =>
@@ -52,9 +64,12 @@ describe.skipIf(!hasOpenssl)("a relay that does TLS itself", () => {
     const socket = new WebSocket(relay.url, { rejectUnauthorized: false });
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
     expect(await nameShown(relay)).toBe("first.example");
-    issue("second.example");
+    const until = await shownUntil(relay);
+    expect(until).toBeCloseTo(Date.now() / 1_000 + 86_400, -2);
+    issue("second.example", ["-days", "30"]);
     relay.renew();
     expect(await nameShown(relay)).toBe("second.example");
+    expect((await shownUntil(relay)) - until).toBeGreaterThan(28 * 86_400);
     expect(socket.readyState).toBe(WebSocket.OPEN);
     socket.terminate();
   });

@@ -113,6 +113,7 @@ export class World {
       users() {},
       measured() {},
       committed() {},
+      caughtUp() {},
     };
     const { store, clock } = this;
     return new Relay(

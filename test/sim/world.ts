@@ -355,6 +355,7 @@ export class World {
           connections() {},
           users() {},
           measured() {},
+          caughtUp() {},
           committed: (entries) => this.note(`relay commits ${entries}`),
         },
         bus,

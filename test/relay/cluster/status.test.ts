@@ -1,4 +1,5 @@
 /** What any node says of all: each fault that an operator looks for is made here, and shows. */
+import { readFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type NodeId, Ring, SHARDS, shardOf } from "../../../relay/core/cluster/ring.js";
 import type { Relay } from "../../../relay/core/relay.js";
@@ -59,9 +60,16 @@ beforeEach(async () => {
   await pass(2_000);
 });
 
+const dashboard = readFileSync(
+  new URL("../../../docs/monitoring/grafana.json", import.meta.url),
+  "utf8",
+);
+
 /** What the dashboard draws of the first node. */
-const drawn = async (name: string): Promise<readonly object[]> =>
-  (await prometheus.registry.getSingleMetric(name)?.get())?.values ?? [];
+const drawn = async (name: string): Promise<readonly object[]> => {
+  expect(dashboard).toContain(name);
+  return (await prometheus.registry.getSingleMetric(name)?.get())?.values ?? [];
+};
 
 describe("any of three nodes", () => {
   it("names all three with what they have, itself first", async () => {
