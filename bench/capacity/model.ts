@@ -29,6 +29,13 @@ export interface Measured {
   readonly bytesPerConnection: number;
   /** In one process. */
   readonly connections: number;
+  /** Of a core, by a connection at rest. */
+  readonly coresPerConnection: number;
+  /** What TLS takes besides, where the relay does it itself: of memory, and of a processor to begin. */
+  readonly tlsBytesPerConnection: number;
+  readonly tlsMicrosecondsPerHandshake: number;
+  /** All that three nodes of Cassandra did, which each hold everything, divided by three; per second. */
+  readonly cassandraMessagesPerSecond: number;
 }
 
 /** How full a node may be, so that the others can take over what is lost with one. */
@@ -125,6 +132,26 @@ export function capacity(habits: Habits, sizes: Sizes, measured: Measured): Figu
     `connections × ${Math.round(measured.bytesPerConnection).toLocaleString("en")} B measured`,
     connections * measured.bytesPerConnection,
   );
+  figure(
+    "memory for TLS, where the relay does it",
+    "B",
+    `connections × ${measured.tlsBytesPerConnection.toLocaleString("en")} B measured`,
+    connections * measured.tlsBytesPerConnection,
+  );
+  for (const way of ["inward", "outward"] as const) {
+    figure(
+      `bandwidth of connections at rest, ${way}`,
+      "bit/s",
+      `connections × ${sizes.idle[way].toFixed(1)} B a second × 8: the relay's pings and the client's, each answered`,
+      connections * sizes.idle[way] * 8,
+    );
+  }
+  figure(
+    "cores for connections at rest",
+    "",
+    `connections × ${(measured.coresPerConnection * 1e6).toPrecision(3)} µs a second measured`,
+    Math.ceil(connections * measured.coresPerConnection),
+  );
   const nodes = figure(
     "nodes by connections, as designed",
     "",
@@ -142,6 +169,18 @@ export function capacity(habits: Habits, sizes: Sizes, measured: Measured): Figu
     "",
     `peak ÷ (${Math.round(measured.appendsPerSecond).toLocaleString("en")}/s measured × ${HEADROOM} headroom)`,
     Math.ceil(busiest / (measured.appendsPerSecond * HEADROOM)),
+  );
+  figure(
+    "nodes of Cassandra by messages, as measured",
+    "",
+    `peak ÷ (${measured.cassandraMessagesPerSecond}/s a node measured × ${HEADROOM} headroom)`,
+    Math.ceil(busiest / (measured.cassandraMessagesPerSecond * HEADROOM)),
+  );
+  figure(
+    "core-seconds of TLS when all of a node's clients come back",
+    "",
+    `${DESIGNED_CONNECTIONS.toLocaleString("en")} × ${measured.tlsMicrosecondsPerHandshake} µs a handshake measured`,
+    (DESIGNED_CONNECTIONS * measured.tlsMicrosecondsPerHandshake) / 1e6,
   );
   figure(
     "shards for each of those nodes",

@@ -20,6 +20,10 @@ const at = 1_800_000_000_000;
 /** Of WebSocket (2 to the client, 6 from it, RFC 6455 §5.2), TLS 1.3 (22) and TCP/IP (40). */
 const CARRIAGE = 68;
 
+/** Seconds between two pings of the relay (`--heartbeat-ms`), and of a client; each is answered. */
+const RELAY_PINGS_S = 15;
+const CLIENT_PINGS_S = 10;
+
 /** Bytes for one message. */
 interface Carried {
   /** What its sender's relay gets, and answers. */
@@ -37,6 +41,8 @@ export interface Sizes {
   readonly relayed: Carried;
   /** Where all had it directly: several share an append, a receipt, and what tells of their places. */
   readonly direct: Carried;
+  /** Bytes a second of a connection at rest. */
+  readonly idle: { readonly inward: number; readonly outward: number };
   /** Keys and values that one message leaves in the store for good, once. */
   readonly stored: number;
 }
@@ -71,10 +77,19 @@ export function sizesOf(characters: number, batch: number): Sizes {
     cursors: told({ type: "cursors", stamp, conversationId, userId, ...cursor }) / count,
   });
   const placements = Array.from({ length: batch }, () => ({ ...place, deviceId, n: seq }));
+  const beat = { nonce: seq };
   const row = (key: string, value: Uint8Array): number => key.length + value.length;
   return {
     relayed: carried(1, { type: "entries", stamp, conversationId, entries: [entry] }),
     direct: carried(batch, { type: "placed", stamp, conversationId, placements }),
+    idle: {
+      inward:
+        sent({ type: "pong", ...beat }) / RELAY_PINGS_S +
+        sent({ type: "ping", ...beat }) / CLIENT_PINGS_S,
+      outward:
+        told({ type: "ping", ...beat }) / RELAY_PINGS_S +
+        told({ type: "pong", ...beat }) / CLIENT_PINGS_S,
+    },
     stored:
       row(keys.entry(conversationId, seq), rows.entry.encode(entry)) +
       row(keys.origin(conversationId, deviceId, seq), rows.origin.encode({ seq, at: null })),

@@ -5,7 +5,15 @@ import { capacity, movedBy } from "../../bench/capacity/model.js";
 import { habits, reportCapacity } from "../../bench/capacity/report.js";
 import { sizesOf } from "../../bench/capacity/sizes.js";
 
-const measured = { appendsPerSecond: 100, bytesPerConnection: 1_000, connections: 10 };
+const measured = {
+  ...{ appendsPerSecond: 100, bytesPerConnection: 1_000, connections: 10 },
+  ...{
+    coresPerConnection: 0.000_1,
+    tlsBytesPerConnection: 500,
+    tlsMicrosecondsPerHandshake: 1_000,
+  },
+  cassandraMessagesPerSecond: 4,
+};
 const small = {
   ...{ dailyUsers: 86_400, messagesEach: 10, peak: 2, connected: 0.5, devices: 1 },
   ...{ recipients: 1, characters: 100, direct: 0.5, batch: 2 },
@@ -29,6 +37,10 @@ describe("capacity", () => {
     expect(figures.get("nodes by connections, as designed")).toBe(1);
     expect(figures.get("processes by appends, as measured")).toBe(1);
     expect(figures.get("what direct delivery saves of the appends")).toBe(25);
+    expect(figures.get("cores for connections at rest")).toBe(5);
+    expect(figures.get("memory for TLS, where the relay does it")).toBe(21_600_000);
+    expect(figures.get("nodes of Cassandra by messages, as measured")).toBe(10);
+    expect(figures.get("core-seconds of TLS when all of a node's clients come back")).toBe(50);
     const stored = sizesOf(100, 1).stored;
     expect(figures.get("storage a day")).toBe(864_000 * stored * 3);
   });
@@ -40,6 +52,18 @@ describe("capacity", () => {
     expect(saved(0)).toBeCloseTo(0);
     expect(saved(0.9)).toBeGreaterThan(saved(0.3));
     expect(saved(0.3)).toBeGreaterThan(0);
+  });
+
+  it("counts what connections cost that say nothing", () => {
+    const { inward, outward } = sizesOf(100, 1).idle;
+    // Two small frames, with what carries them, every 15 and every 10 seconds.
+    for (const bytes of [inward, outward]) {
+      expect(bytes).toBeGreaterThan(68 / 15 + 68 / 10);
+      expect(bytes).toBeLessThan(80 / 15 + 80 / 10);
+    }
+    expect(figuresOf(small).get("bandwidth of connections at rest, inward")).toBeCloseTo(
+      43_200 * inward * 8,
+    );
   });
 
   it("knows messages by their own bytes", () => {
