@@ -16,8 +16,6 @@ async function byMouse(seat: Seat, text: string, action: string): Promise<void> 
 /** From the list with the arrows to the message, in its menu to the item. */
 async function byKeyboard(seat: Seat, text: string, action: string): Promise<void> {
   const { page } = seat;
-  // Resting where the menu opens, the pointer would choose in it.
-  await page.mouse.move(0, 0);
   await page.getByTestId("message-list").focus();
   await until(seat, "ArrowUp", () => first(seat, text).evaluate(isFocused));
   await page.keyboard.press("Enter");

@@ -83,6 +83,28 @@ test.describe("the actions of a message", () => {
     await expect(message).toBeFocused();
   });
 
+  test("a mouse that rests where the menu comes up chooses nothing, one that moves does", async ({
+    page,
+  }) => {
+    await openAlice(page);
+    await focusNewest(page);
+    await page.keyboard.press("Enter");
+    const forward = page.getByTestId("menu-forward");
+    const middle = await forward.evaluate((item) => {
+      const { x, y, width, height } = item.getBoundingClientRect();
+      return { x: x + width / 2, y: y + height / 2 };
+    });
+    await page.keyboard.press("Escape");
+    await page.mouse.move(middle.x, middle.y);
+    await page.keyboard.press("Enter");
+    await expect.poll(() => forward.evaluate((item) => item.matches(":hover"))).toBe(true);
+    await expect(page.getByTestId("menu-reply")).toBeFocused();
+    await page.keyboard.press("ArrowDown");
+    await expect(page.getByTestId("menu-react")).toBeFocused();
+    await page.mouse.move(middle.x + 2, middle.y);
+    await expect(forward).toBeFocused();
+  });
+
   test("reacting: quick ones, the picker by name, taking it back by a click", async ({ page }) => {
     await openAlice(page);
     const message = lastTheirs(page);
