@@ -12,10 +12,16 @@ export const GATHER_MS = 10_000;
 /** Milliseconds for which a starting worker waits for an earlier one to let go of a folder. */
 export const LOCK_MS = 10_000;
 
+/** Milliseconds after which whoever got no answer from a worker is to ask again. */
+export const RETRY_MS = 1_000;
+
 /** Questions to one worker without an answer; beyond, they fail. */
 export const MAX_CALLS = 65_536;
 
-/** Bytes that wait for one worker to take them; beyond, messages are dropped and questions fail. */
+/**
+ * Bytes of these questions, beyond which they fail; and bytes that wait for one worker to take them,
+ * beyond which the way to it is broken off and it is met anew.
+ */
 export const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 
 /** The largest message: a commit of all that may wait for the disk, and what stands around it. */

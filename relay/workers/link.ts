@@ -5,7 +5,7 @@ import { MAX_LINK_BYTES } from "./bounds.js";
 
 /** What a message is: its first byte. */
 export const Kind = { hello: 0, bus: 1, question: 2, answer: 3 } as const;
-type Kind = (typeof Kind)[keyof typeof Kind];
+export type Kind = (typeof Kind)[keyof typeof Kind];
 
 const LENGTH_BYTES = 4;
 export const SECRET_BYTES = 32;

@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import { z } from "zod";
 import { DovetailError, isErrorCode } from "../../shared/errors.js";
-import type { Clock, Log, Timer } from "../../shared/runtime.js";
+import type { Clock, Log } from "../../shared/runtime.js";
 import type { Bus, BusListener } from "../core/cluster/bus.js";
 import type { NodeId, Placement } from "../core/cluster/ring.js";
-import { DIAL_MS, GATHER_MS, MAX_CALLS, MAX_WAITING_BYTES, PATIENCE_MS } from "./bounds.js";
+import { DIAL_MS, GATHER_MS, MAX_WAITING_BYTES, PATIENCE_MS, RETRY_MS } from "./bounds.js";
+import { Calls } from "./calls.js";
 import { Kind, Link } from "./link.js";
 import { nodeAt, type Seat, SeatPlacement, seatIn } from "./seats.js";
 
@@ -48,14 +49,6 @@ interface Peer {
   readonly link: Link;
 }
 
-interface Call {
-  readonly seat: number;
-  readonly body: Uint8Array;
-  readonly timer: Timer;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class Mesh implements Bus {
   readonly node: NodeId;
   readonly #options: MeshOptions;
@@ -64,7 +57,10 @@ export class Mesh implements Bus {
   readonly #server: Server;
   readonly #peers = new Map<number, Peer>();
   readonly #links = new Set<Link>();
-  readonly #calls = new Map<number, Call>();
+  /** Since when on the steady clock those are away that were there. */
+  readonly #awaySince = new Map<number, number>();
+  readonly #openedAt: number;
+  readonly #calls: Calls;
   #asked = 0;
   readonly #answerer: Promise<Answerer>;
   #setAnswerer: (answerer: Answerer) => void = () => {};
@@ -77,6 +73,8 @@ export class Mesh implements Bus {
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
+    this.#calls = new Calls(clock);
+    this.#openedAt = clock.monotonic();
     this.#server = createServer((socket) => this.#met(socket));
     this.#answerer = new Promise((resolve) => {
       this.#setAnswerer = resolve;
@@ -121,46 +119,50 @@ export class Mesh implements Bus {
 
   send(to: NodeId, message: Uint8Array): void {
     const peer = this.#peers.get(seatIn(to));
-    if (peer?.node !== to) return;
-    if (peer.link.waitingBytes > MAX_WAITING_BYTES) this.#log.warn("bus.dropped", { to });
-    else peer.link.send(Kind.bus, message);
+    if (peer?.node === to) this.#write(peer, Kind.bus, message);
   }
 
   /**
    * Asks the worker of that seat, also when it has to be started again first: so it may be asked twice.
-   * @throws DovetailError what it throws, or `overloaded` where it gives no answer.
+   * @throws DovetailError what it throws, or `overloaded` where it gives no answer, has too much to
+   * answer already, or has been away for longer than anybody waits.
    */
-  ask(
+  async ask(
     seat: number,
     subject: string,
     args: readonly unknown[],
     patienceMs = PATIENCE_MS,
   ): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed || this.#calls.size >= MAX_CALLS) {
-        reject(noAnswer(seat));
-        return;
-      }
-      const id = ++this.#asked;
-      const body = serialize({ id, subject, args });
-      const timer = this.#clock.after(patienceMs, () => {
-        this.#calls.delete(id);
-        reject(noAnswer(seat));
-      });
-      this.#calls.set(id, { seat, body, timer, resolve, reject });
-      this.#peers.get(seat)?.link.send(Kind.question, body);
-    });
+    if (this.#closed || this.#isLongAway(seat)) throw noAnswer(seat);
+    const id = ++this.#asked;
+    const body = serialize({ id, subject, args });
+    if (!this.#calls.hasRoom(seat, body.length)) throw noAnswer(seat);
+    const answered = this.#calls.add(id, { seat, body }, patienceMs, () => noAnswer(seat));
+    const peer = this.#peers.get(seat);
+    if (peer) this.#write(peer, Kind.question, body);
+    return answered;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { timer, reject, seat } of this.#calls.values()) {
-      timer.cancel();
-      reject(noAnswer(seat));
-    }
-    this.#calls.clear();
+    this.#calls.rejectAll(noAnswer);
     for (const link of this.#links) link.end();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #isLongAway(seat: number): boolean {
+    if (this.#peers.has(seat)) return false;
+    const since = this.#awaySince.get(seat) ?? this.#openedAt;
+    return this.#clock.monotonic() - since > PATIENCE_MS;
+  }
+
+  /** What one that is too far behind was not told is as lost as with a way that broke: so that breaks. */
+  #write({ link, node }: Peer, kind: Kind, body: Uint8Array): void {
+    if (link.waitingBytes <= MAX_WAITING_BYTES) link.send(kind, body);
+    else {
+      this.#log.warn("mesh.too-far-behind", { worker: seatIn(node) });
+      link.destroy();
+    }
   }
 
   #dial(seat: number): void {
@@ -198,17 +200,22 @@ export class Mesh implements Bus {
 
   #arrived(peer: Peer): void {
     const seat = seatIn(peer.node);
-    this.#peers.get(seat)?.link.destroy();
-    this.#peers.set(seat, peer);
-    this.#tellMembers();
-    for (const call of this.#calls.values()) {
-      if (call.seat === seat) peer.link.send(Kind.question, call.body);
+    const before = this.#peers.get(seat);
+    if (before) {
+      // What was on the way is lost, also where both still live: they begin anew with each other.
+      before.link.destroy();
+      this.#left(before);
     }
+    this.#peers.set(seat, peer);
+    this.#awaySince.delete(seat);
+    this.#tellMembers();
+    for (const body of this.#calls.bodiesFor(seat)) peer.link.send(Kind.question, body);
     if (this.#peers.size === this.#options.count - 1) this.#gathered?.();
   }
 
   #left(peer: Peer): void {
     this.#peers.delete(seatIn(peer.node));
+    this.#awaySince.set(seatIn(peer.node), this.#clock.monotonic());
     if (!this.#closed) this.#log.warn("mesh.worker-gone", { worker: seatIn(peer.node) });
     this.#tellMembers();
   }
@@ -224,7 +231,7 @@ export class Mesh implements Bus {
     else this.#log.warn("mesh.not-understood", { kind });
   }
 
-  async #answer({ link }: Peer, body: Buffer): Promise<void> {
+  async #answer(peer: Peer, body: Buffer): Promise<void> {
     const asked = this.#decode(question, body);
     if (!asked) return;
     const { id, subject, args } = asked;
@@ -236,16 +243,14 @@ export class Mesh implements Bus {
       if (code === "internal") this.#log.error("mesh.answer-failed", { subject, error: thrown });
       given = { value: null, error: { code, message, retryAfterMs: retryAfterMs ?? null } };
     }
-    if (link.waitingBytes <= MAX_WAITING_BYTES) link.send(Kind.answer, serialize({ id, ...given }));
+    this.#write(peer, Kind.answer, serialize({ id, ...given }));
   }
 
   #answered({ node }: Peer, body: Buffer): void {
     const given = this.#decode(answer, body);
-    const call = given && this.#calls.get(given.id);
-    if (!given || !call || call.seat !== seatIn(node)) return;
-    const { id, error, value } = given;
-    this.#calls.delete(id);
-    call.timer.cancel();
+    const call = given && this.#calls.take(given.id, seatIn(node));
+    if (!given || !call) return;
+    const { error, value } = given;
     if (!error) call.resolve(value);
     else {
       const code = isErrorCode(error.code) ? error.code : "internal";
@@ -270,5 +275,5 @@ const socketOf = (folder: string, seat: number): string =>
 
 const noAnswer = (seat: number): DovetailError =>
   new DovetailError("overloaded", `Worker ${seat} of the relay gives no answer.`, {
-    retryAfterMs: DIAL_MS,
+    retryAfterMs: RETRY_MS,
   });

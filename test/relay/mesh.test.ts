@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { NodeId } from "../../relay/core/cluster/ring.js";
 import { FOLDERS } from "../../relay/store/sharded/folders.js";
+import { MAX_CALLS, MAX_WAITING_BYTES, PATIENCE_MS } from "../../relay/workers/bounds.js";
+import { Calls } from "../../relay/workers/calls.js";
 import { Mesh } from "../../relay/workers/mesh.js";
 import { foldersOf, nodeAt, SeatPlacement } from "../../relay/workers/seats.js";
 import { DovetailError } from "../../shared/errors.js";
 import { nodeClock } from "../../shared/node/runtime.js";
-import type { Log } from "../../shared/runtime.js";
+import type { Clock, Log } from "../../shared/runtime.js";
+import { HandClock } from "../hosts/hand-clock.js";
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const secret = new Uint8Array(32).fill(7);
@@ -28,12 +31,15 @@ afterEach(async () => {
 class Heard {
   readonly received: string[] = [];
   members: readonly NodeId[] = [];
+  /** How many there were each time that it was told. */
+  readonly counts: number[] = [];
   readonly listener = {
     received: (_from: NodeId, message: Uint8Array) => {
       this.received.push(new TextDecoder().decode(message));
     },
     members: (nodes: readonly NodeId[]) => {
       this.members = nodes;
+      this.counts.push(nodes.length);
     },
   };
 }
@@ -42,11 +48,8 @@ async function join3(): Promise<[Mesh, Mesh, Mesh]> {
   return (await Promise.all([0, 1, 2].map((index) => worker(index)))) as [Mesh, Mesh, Mesh];
 }
 
-async function worker(index: number, withSecret = secret): Promise<Mesh> {
-  const mesh = await Mesh.open(
-    { index, count: 3, sockets, secret: withSecret },
-    { clock: nodeClock, log },
-  );
+async function worker(index: number, clock: Clock = nodeClock): Promise<Mesh> {
+  const mesh = await Mesh.open({ index, count: 3, sockets, secret }, { clock, log });
   open.add(mesh);
   return mesh;
 }
@@ -111,6 +114,52 @@ it("asks again whoever was started anew before it answered", async () => {
   const again = await worker(1);
   again.answers(async () => "here");
   expect(await asked).toBe("here");
+});
+
+it("begins anew with one whose way breaks while both live, and asks again what had no answer", async () => {
+  const [first, , third] = await join3();
+  await Promise.all([first.gathered(), third.gathered()]);
+  const heard = { first: new Heard(), third: new Heard() };
+  first.listen(heard.first.listener);
+  third.listen(heard.third.listener);
+  const answers: ((value: string) => void)[] = [];
+  third.answers(() => new Promise((resolve) => answers.push(resolve)));
+  const asked = first.ask(2, "where", []);
+  await vi.waitFor(() => expect(answers).toHaveLength(1));
+  // A second way, as the third would make it whose first has broken before the other side notices.
+  const way = connect(join(sockets, "0.sock"));
+  const hello = Buffer.concat([Buffer.alloc(5), secret, Buffer.from(third.node, "latin1")]);
+  hello.writeUInt32BE(hello.length - 4, 0);
+  way.resume().write(hello);
+  await vi.waitFor(() => expect(answers).toHaveLength(2));
+  answers[1]?.("here");
+  expect(await asked).toBe("here");
+  // Both were without the other meanwhile: the first with the new way, and with the one after it.
+  expect(heard.first.counts).toEqual([3, 2, 3, 2, 3]);
+  expect(heard.third.counts).toEqual([3, 2, 3]);
+});
+
+it("asks nobody who has been away for longer than a question waits", async () => {
+  const clock = new HandClock();
+  const mesh = await worker(0, clock);
+  const asked = mesh.ask(1, "where", []).catch((error) => error);
+  clock.pass(PATIENCE_MS + 1);
+  expect(await asked).toMatchObject({ code: "overloaded", retryAfterMs: 1_000 });
+  await expect(mesh.ask(1, "where", [])).rejects.toMatchObject({ code: "overloaded" });
+});
+
+it("holds so many questions of one worker and so many bytes, and none of others for it", async () => {
+  const calls = new Calls(new HandClock());
+  const ask = (id: number, seat: number, body: Uint8Array) =>
+    void calls.add(id, { seat, body }, 1, () => new Error("late")).catch(() => undefined);
+  const small = new Uint8Array(1);
+  for (let id = 0; id < MAX_CALLS; id++) ask(id, 1, small);
+  ask(MAX_CALLS, 2, new Uint8Array(MAX_WAITING_BYTES));
+  expect([1, 2, 3].map((seat) => calls.hasRoom(seat, 1))).toEqual([false, false, true]);
+  expect(calls.take(5, 2)).toBeUndefined();
+  calls.take(5, 1);
+  calls.take(MAX_CALLS);
+  expect([1, 2].map((seat) => calls.hasRoom(seat, 1))).toEqual([true, true]);
 });
 
 it("lets nobody in who does not know the secret, and goes on", async () => {
