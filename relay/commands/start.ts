@@ -39,8 +39,13 @@ async function run(options: RelayOptions): Promise<number> {
     const { url, http } = relay;
     logger.info({ url }, "relay.listening");
     process.stdout.write(`${JSON.stringify({ event: "listening", url, http })}\n`);
-    await Promise.race([stopped, relay.drained]);
-    return await ended(relay.close(), logger);
+    const failure = await Promise.race([stopped, relay.drained, relay.failed]);
+    if (failure) {
+      logger.fatal({ reason: failure }, "relay.failed");
+      process.stderr.write(`The relay ends. ${failure}\n`);
+    }
+    const code = await ended(relay.close(), logger);
+    return failure ? FAILED : code;
   } catch (error) {
     logger.debug({ err: error }, "start.failed");
     if (cluster.isWorker) {
@@ -57,6 +62,8 @@ interface Running {
   readonly http: string;
   /** An operator's command has sent all clients away. */
   readonly drained: Promise<void>;
+  /** Resolves with why it cannot go on; null where that does not happen. */
+  readonly failed: Promise<string | null>;
   close(): Promise<void>;
   /** Reads its certificate anew. */
   renew(): void;
@@ -65,7 +72,8 @@ interface Running {
 }
 
 async function one(options: RelayOptions, logger: Logger): Promise<Running> {
-  return { ...(await startRelayServer(options, logger)), kill: () => {} };
+  const failed = new Promise<null>(() => {});
+  return { ...(await startRelayServer(options, logger)), failed, kill: () => {} };
 }
 
 async function several(options: RelayOptions, logger: Logger): Promise<Running> {
@@ -73,6 +81,7 @@ async function several(options: RelayOptions, logger: Logger): Promise<Running> 
   return {
     ...listening,
     drained: primary.drained,
+    failed: primary.failed,
     renew: () => primary.renew(),
     close: () => primary.stop(),
     kill: () => primary.kill(),
@@ -85,7 +94,19 @@ async function work(options: RelayOptions, logger: Logger): Promise<number> {
   const own = logger.child({ worker: worker.index });
   const orders = new Orders();
   const maxConnections = Math.ceil(options.maxConnections / worker.count);
-  const server = await startRelayServer({ ...options, maxConnections, worker }, own);
+  const drain = {
+    told: orders.drain,
+    askAll: (withinMs: number) => tellPrimary({ type: "drain", withinMs }),
+  };
+  const starting = startRelayServer({ ...options, maxConnections, worker, drain }, own);
+  const server = await Promise.race([starting, orders.stop.then(() => null)]);
+  if (!server) {
+    // It has no clients yet. Its folders others may need until all are told to close.
+    starting.catch((error) => own.debug({ err: error }, "start.failed"));
+    tellPrimary({ type: "stopped" });
+    await orders.close;
+    return OK;
+  }
   orders.onRenew(() => server.renew());
   const { url, http, port } = server;
   tellPrimary({ type: "listening", url, http, port });

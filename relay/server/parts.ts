@@ -39,19 +39,10 @@ interface PartOptions {
 
 type Taker = (args: readonly unknown[]) => Promise<unknown>;
 
-interface Peers {
-  /** Their answers, without those that give none. */
-  askAll(subject: string, args: readonly unknown[]): Promise<readonly unknown[]>;
-  /** Answers what others ask by that name. */
-  take(subject: string, taker: Taker): void;
-}
-
 export interface Parts {
   readonly store: RelayStore & { readonly name: string };
   /** Null where it is the only node. */
   readonly bus: (Bus & { gathered?(): Promise<void> }) | null;
-  /** The other workers; null where there are none. */
-  readonly peers: Peers | null;
   /** Prometheus text of this process, or of all workers. */
   readonly metricsOfAll: () => Promise<string>;
   /** The embedded store, of this process and the other workers, for backups; null where there is none. */
@@ -75,7 +66,7 @@ export async function openParts(
   try {
     const store = await KvRelayStore.open(kv, `relay-${randomUUID()}`);
     const snapshots = [new LocalPart([{ name: ONE_STORE, kv }], barrier, nodeClock)];
-    return { store, bus: null, peers: null, metricsOfAll, snapshots, close: () => kv.close() };
+    return { store, bus: null, metricsOfAll, snapshots, close: () => kv.close() };
   } catch (error) {
     await kv.close();
     throw error;
@@ -91,7 +82,7 @@ async function cassandra(
   const store = await CassandraRelayStore.open(options, `relay-${randomUUID()}`);
   const snapshots = null;
   if (!nats) {
-    return { store, bus: null, peers: null, metricsOfAll, snapshots, close: () => store.close() };
+    return { store, bus: null, metricsOfAll, snapshots, close: () => store.close() };
   }
   try {
     const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;
@@ -102,7 +93,7 @@ async function cassandra(
       await bus.close();
       await store.close();
     };
-    return { store, bus, peers: null, metricsOfAll, snapshots, close };
+    return { store, bus, metricsOfAll, snapshots, close };
   } catch (error) {
     await store.close();
     throw error;
@@ -117,7 +108,7 @@ async function alone(data: string, log: Log, metricsOfAll: () => Promise<string>
   const snapshots = [new LocalPart(folders.stores, barrier, nodeClock)];
   const store = Object.assign(new ShardedRelayStore(folders), { name });
   const bus = aloneBus(randomBytes(NODE_BYTES).toString("hex"));
-  return { store, bus, peers: null, metricsOfAll, snapshots, close: () => folders.close() };
+  return { store, bus, metricsOfAll, snapshots, close: () => folders.close() };
 }
 
 const METRICS = "metrics";
@@ -162,23 +153,14 @@ async function worker(
   const others = Array.from({ length: options.count }, (_, index) => index).filter(
     (index) => index !== options.index,
   );
-  const peers: Peers = {
-    take: (subject, taker) => takers.set(subject, taker),
-    async askAll(subject, args) {
-      const asked = others.map((index) =>
-        mesh.ask(index, subject, args, ALL_MS).catch(() => undefined),
-      );
-      return (await Promise.all(asked)).filter((each) => each !== undefined);
-    },
-  };
   return {
     store: Object.assign(new ShardedRelayStore(folders), { name }),
     bus: mesh,
-    peers,
     snapshots: [part, ...others.map((index) => partOf(mesh, index))],
     async metricsOfAll() {
       // One that gives no answer is missing in the sums, and in dovetail_workers.
-      const all = [await own(), ...(await peers.askAll(METRICS, []))];
+      const asked = others.map((index) => mesh.ask(index, METRICS, [], ALL_MS).catch(() => []));
+      const all = await Promise.all([own(), ...asked]);
       return AggregatorRegistry.aggregate(all as object[]).metrics();
     },
     async close() {

@@ -28,6 +28,12 @@ export interface RelayServerOptions extends Rates, GatewayOptions {
   readonly data: string;
   /** This process is one of several on those data. */
   readonly worker?: Worker | null;
+  /** Of several processes all are drained, also those that are only started then: the first one tells them. */
+  readonly drain?: {
+    /** Over how many milliseconds. */
+    readonly told: Promise<number>;
+    askAll(withinMs: number): void;
+  } | null;
   /** The cluster that has the data instead of that folder. */
   readonly cassandra?: CassandraOptions | null;
   /** Through which it hears the other nodes on that store; without, it takes itself for the only one. */
@@ -80,7 +86,7 @@ export async function startRelayServer(
   const shown = pair ? measureCertificate(registry) : () => {};
   if (pair) shown(pair.cert);
   const parts = await openParts(options, log, registry);
-  const { store, bus, peers, metricsOfAll, snapshots, close } = parts;
+  const { store, bus, metricsOfAll, snapshots, close } = parts;
   try {
     const name = options.name ?? store.name;
     const ports = { store, metrics, log, clock: nodeClock, random: nodeRandom, crypto: nodeCrypto };
@@ -110,9 +116,6 @@ export async function startRelayServer(
     );
     const app = httpServer(() => relay.ready, metricsOfAll, pair, options.maxConnections);
     app.server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
-    // Before it takes clients, so that it does not first believe that all of them are its own.
-    await bus?.gathered?.();
-    await app.listen({ host: options.host, port: options.port });
     let allGone = (): void => {};
     const drained = new Promise<void>((resolve) => {
       allGone = resolve;
@@ -121,14 +124,17 @@ export async function startRelayServer(
       log.info("relay.draining", { withinMs });
       void relay.drain(withinMs).then(allGone);
     };
-    peers?.take("drain", async ([withinMs]) => drain(Number(withinMs)));
+    void options.drain?.told.then(drain);
+    // Before it takes clients, so that it does not first believe that all of them are its own.
+    await bus?.gathered?.();
+    await app.listen({ host: options.host, port: options.port });
     const admin = await operate(options, {
       ...{ name, relay, store, log, invites: options.invites },
       backUp: backUps(store.name, snapshots, nodeClock),
-      // Of a relay of several workers all are drained.
       async drain(withinMs) {
-        drain(withinMs);
-        await peers?.askAll("drain", [withinMs]);
+        options.drain?.askAll(withinMs);
+        if (options.drain) await options.drain.told;
+        else drain(withinMs);
       },
     });
 

@@ -33,3 +33,12 @@ export const MAX_RESTART_MS = 10_000;
 
 /** Milliseconds that a worker has to run for the one before to count as an accident. */
 export const SETTLED_MS = 30_000;
+
+/** Ends of one worker in a row, each soon after its start, with which the relay ends: about half a minute of them. */
+export const MAX_FAILURES = 10;
+
+/** Milliseconds between two signs of life of a worker, and between two ticks of whoever listens for them. */
+export const ALIVE_MS = 1_000;
+
+/** Ticks without one, after which a worker is killed: it stands still, and all that concerns its folders waits. */
+export const SILENT_TICKS = 20;

@@ -31,12 +31,20 @@ export const fromWorker = z.discriminatedUnion("type", [
   z.object({ type: z.literal("listening"), url: z.string(), http: z.string(), port: z.int() }),
   /** It cannot start. */
   z.object({ type: z.literal("failed"), reason: z.string() }),
-  /** An operator's command has sent its clients away. */
+  /** The first of all, and every now and then: it listens, and its event loop runs. */
+  z.object({ type: z.literal("alive") }),
+  /** An operator's command: all workers are to send their clients away. */
+  z.object({ type: z.literal("drain"), withinMs: z.int().nonnegative() }),
+  /** Its clients are away, as `drain` has told it. */
   z.object({ type: z.literal("drained") }),
   /** Its clients are away and its writes done. */
   z.object({ type: z.literal("stopped") }),
 ]);
 export type FromWorker = z.output<typeof fromWorker>;
 
-export const toWorker = z.object({ type: z.enum(["stop", "close", "renew"]) });
+export const toWorker = z.discriminatedUnion("type", [
+  z.object({ type: z.enum(["stop", "close", "renew"]) }),
+  /** Takes no new clients, also where it has only begun, and sends those that are there away. */
+  z.object({ type: z.literal("drain"), withinMs: z.int().nonnegative() }),
+]);
 export type ToWorker = z.output<typeof toWorker>;

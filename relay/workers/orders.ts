@@ -1,25 +1,33 @@
+import { ALIVE_MS } from "./bounds.js";
 import { type FromWorker, toWorker } from "./messages.js";
 
 /** What the first process tells this worker to do. Where it is gone, the worker ends as well. */
 export class Orders {
   readonly stop: Promise<void>;
   readonly close: Promise<void>;
+  /** Over how many milliseconds its clients are to be sent away. */
+  readonly drain: Promise<number>;
   #renew: () => void = () => {};
 
   constructor() {
     let stop = () => {};
     let close = () => {};
+    let drain: (withinMs: number) => void = () => {};
     this.stop = new Promise((resolve) => {
       stop = resolve;
     });
     this.close = new Promise((resolve) => {
       close = resolve;
     });
+    this.drain = new Promise((resolve) => {
+      drain = resolve;
+    });
     process.on("message", (given: unknown) => {
-      const order = toWorker.safeParse(given).data?.type;
-      if (order === "stop") stop();
-      if (order === "close") close();
-      if (order === "renew") this.#renew();
+      const order = toWorker.safeParse(given).data;
+      if (order?.type === "stop") stop();
+      if (order?.type === "close") close();
+      if (order?.type === "renew") this.#renew();
+      if (order?.type === "drain") drain(order.withinMs);
     });
     const alone = (): void => {
       stop();
@@ -31,6 +39,7 @@ export class Orders {
     // These reach all processes of a terminal, and the first tells its workers what to do.
     process.on("SIGINT", () => {});
     process.on("SIGHUP", () => {});
+    sayNowAndThen({ type: "alive" });
   }
 
   /** The certificate is to be read anew. */
@@ -39,6 +48,20 @@ export class Orders {
   }
 }
 
-export function tellPrimary(message: FromWorker): void {
-  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+/** At once, and not again before that was taken. */
+function sayNowAndThen(message: FromWorker): void {
+  let taken = true;
+  const say = (): void => {
+    if (!taken) return;
+    taken = false;
+    tellPrimary(message, () => {
+      taken = true;
+    });
+  };
+  say();
+  setInterval(say, ALIVE_MS).unref();
+}
+
+export function tellPrimary(message: FromWorker, taken: () => void = () => undefined): void {
+  if (process.connected) process.send?.(message, undefined, undefined, taken);
 }

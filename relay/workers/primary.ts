@@ -1,56 +1,35 @@
-import cluster, { type Worker } from "node:cluster";
+import cluster from "node:cluster";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Log } from "../../shared/runtime.js";
+import { nodeClock } from "../../shared/node/runtime.js";
+import type { Clock, Log } from "../../shared/runtime.js";
 import { MAX_PATH_BYTES } from "../admin/socket-path.js";
-import { MAX_RESTART_MS, RESTART_MS, SETTLED_MS } from "./bounds.js";
+import { Crew, type Fork, type Listening } from "./crew.js";
 import { SECRET_BYTES } from "./link.js";
-import { encodeSettings, fromWorker, type ToWorker, WORKER_VARIABLE } from "./messages.js";
+import { encodeSettings, WORKER_VARIABLE, type WorkerSettings } from "./messages.js";
 import { prepareFolders } from "./prepare.js";
 
-/** Where clients and operators reach the relay. */
-export interface Listening {
-  readonly url: string;
-  readonly http: string;
-}
-
-interface Seated {
-  worker: Worker;
-  startedAt: number;
-  /** How often it has ended soon after its start. */
-  failures: number;
-  listening: boolean;
-  drained: boolean;
-  stopped: () => void;
-}
+/** Also while none of the workers is there, which would keep the process alive. */
+const clock: Clock = {
+  ...nodeClock,
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
 
 /**
  * The first process of a relay of several: it takes connections and hands them to its workers in turn,
- * and starts a worker again that has ended. It has none of the data itself.
+ * and keeps them running. It has none of the data itself.
  */
 export class Primary {
-  readonly #count: number;
-  readonly #log: Log;
-  readonly #name: string;
+  readonly #crew: Crew;
   readonly #sockets: string;
-  readonly #secret = randomBytes(SECRET_BYTES);
-  readonly #seats: Seated[] = [];
-  /** The port that was found where any free one was asked for. */
-  #port: number | null = null;
-  #stopping = false;
-  #fail: (error: Error) => void = () => {};
-  #allDrained: () => void = () => {};
-  /** An operator's command has sent all clients away. */
-  readonly drained = new Promise<void>((resolve) => {
-    this.#allDrained = resolve;
-  });
 
-  private constructor(count: number, log: Log, name: string, sockets: string) {
-    this.#count = count;
-    this.#log = log;
-    this.#name = name;
+  private constructor(crew: Crew, sockets: string) {
+    this.#crew = crew;
     this.#sockets = sockets;
   }
 
@@ -66,123 +45,67 @@ export class Primary {
     },
     log: Log,
   ): Promise<{ primary: Primary; listening: Listening }> {
-    const name = await prepareFolders(options.data, log);
+    const kept = await prepareFolders(options.data, log);
     const sockets = await makeSocketFolder(options.data);
-    const primary = new Primary(options.workers, log, options.name ?? name, sockets);
+    const { workers: count, name = kept } = options;
+    const fork = forkOf({ count, sockets, secret: randomBytes(SECRET_BYTES), name });
+    const crew = new Crew(count, { fork, clock, log });
+    const primary = new Primary(crew, sockets);
     try {
-      return { primary, listening: await primary.#begin() };
+      return { primary, listening: await crew.begin() };
     } catch (error) {
       await primary.stop();
       throw error;
     }
   }
 
-  /** Every worker ends its writes and sends its clients away, and only when all have they close their folders. */
+  /** An operator's command has sent all clients away. */
+  get drained(): Promise<void> {
+    return this.#crew.drained;
+  }
+
+  /** Resolves with why, where a worker cannot be kept running. */
+  get failed(): Promise<string> {
+    return this.#crew.failed;
+  }
+
+  /** All of them, and nothing is lost. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    const alive = this.#seats.filter(({ worker }) => !worker.isDead());
-    const ends = alive.map(
-      ({ worker }) => new Promise<void>((resolve) => worker.once("exit", () => resolve())),
-    );
-    await Promise.all(
-      alive.map(
-        (seat) =>
-          new Promise<void>((resolve) => {
-            seat.stopped = resolve;
-            seat.worker.once("exit", () => resolve());
-            tell(seat.worker, { type: "stop" });
-          }),
-      ),
-    );
-    for (const { worker } of alive) tell(worker, { type: "close" });
-    await Promise.all(ends);
+    await this.#crew.stop();
     await rm(this.#sockets, { recursive: true, force: true });
   }
 
   /** Its workers read their certificate anew. */
   renew(): void {
-    for (const { worker } of this.#seats) tell(worker, { type: "renew" });
+    this.#crew.renew();
   }
 
   /** At once, and nothing acknowledged is lost by it. */
   kill(): void {
-    for (const { worker } of this.#seats) worker.process.kill("SIGKILL");
+    this.#crew.kill();
   }
+}
 
-  #begin(): Promise<Listening> {
-    cluster.setupPrimary({ exec: process.argv[1] ?? "", args: process.argv.slice(2) });
-    return new Promise((resolve, reject) => {
-      this.#fail = reject;
-      const listening = (at: Listening): void => {
-        if (this.#seats.length === this.#count && this.#seats.every((seat) => seat.listening)) {
-          this.#fail = () => {};
-          resolve(at);
-        }
-      };
-      for (let index = 0; index < this.#count; index++) {
-        const seat = {
-          startedAt: 0,
-          failures: 0,
-          listening: false,
-          drained: false,
-          stopped: () => {},
-        };
-        this.#seats.push({ ...seat, worker: this.#fork(index) });
-        this.#watch(index, listening);
-      }
+/** This program anew, as one of its workers. */
+function forkOf(settings: Omit<WorkerSettings, "index">): Fork {
+  cluster.setupPrimary({ exec: process.argv[1] ?? "", args: process.argv.slice(2) });
+  return (index, port, listener) => {
+    const worker = cluster.fork({
+      [WORKER_VARIABLE]: encodeSettings({ ...settings, index }),
+      ...(port !== null && { DOVETAIL_RELAY_PORT: `${port}` }),
     });
-  }
-
-  #fork(index: number): Worker {
-    const settings = {
-      index,
-      count: this.#count,
-      sockets: this.#sockets,
-      secret: this.#secret,
-      name: this.#name,
+    worker.on("message", (given: unknown) => listener.said(given));
+    worker.once("exit", (code: number | null, signal: string | null) =>
+      listener.ended(code, signal),
+    );
+    return {
+      pid: worker.process.pid,
+      tell(message) {
+        if (worker.isConnected()) worker.send(message, () => undefined);
+      },
+      kill: () => void worker.process.kill("SIGKILL"),
     };
-    return cluster.fork({
-      [WORKER_VARIABLE]: encodeSettings(settings),
-      ...(this.#port !== null && { DOVETAIL_RELAY_PORT: `${this.#port}` }),
-    });
-  }
-
-  #watch(index: number, listening: (at: Listening) => void): void {
-    const seat = this.#seats[index] as Seated;
-    const { worker } = seat;
-    seat.startedAt = performance.now();
-    worker.on("message", (given: unknown) => {
-      const message = fromWorker.safeParse(given).data;
-      if (message?.type === "stopped") seat.stopped();
-      if (message?.type === "drained") {
-        seat.drained = true;
-        if (this.#seats.every(({ drained }) => drained)) this.#allDrained();
-      }
-      if (message?.type === "failed") {
-        this.#log.error("worker.failed", { worker: index, reason: message.reason });
-        this.#fail(new Error(message.reason));
-      }
-      if (message?.type !== "listening") return;
-      seat.listening = true;
-      this.#port = message.port;
-      this.#log.info("worker.listening", { worker: index, process: worker.process.pid });
-      listening(message);
-    });
-    worker.once("exit", (code: number | null, signal: string | null) => {
-      if (this.#stopping) return;
-      // At the first start there is nothing to keep up: what is wrong is for whoever started it.
-      this.#fail(new Error("A worker ended while it started."));
-      this.#log.error("worker.ended", { worker: index, code, signal });
-      const settled = performance.now() - seat.startedAt > SETTLED_MS;
-      seat.failures = settled ? 0 : seat.failures + 1;
-      const waitMs = Math.min(MAX_RESTART_MS, RESTART_MS * 2 ** Math.max(0, seat.failures - 1));
-      setTimeout(() => {
-        if (this.#stopping) return;
-        seat.worker = this.#fork(index);
-        this.#watch(index, listening);
-      }, waitMs);
-    });
-  }
+  };
 }
 
 const SOCKETS = "sockets-";
@@ -198,9 +121,4 @@ async function makeSocketFolder(data: string): Promise<string> {
     if (name.startsWith(SOCKETS)) await rm(join(data, name), { recursive: true, force: true });
   }
   return mkdtemp(prefix);
-}
-
-function tell(worker: Worker, message: ToWorker): void {
-  // One that has just ended hears nothing, which is seen by its end.
-  if (worker.isConnected()) worker.send(message, () => undefined);
 }

@@ -126,6 +126,14 @@ test("workers end with the first process, and the next start finds the data free
   expect(await textsOf(alice, group, 2)).toEqual(["before", "after"]);
 });
 
+test("a drain ends also where a worker ends meanwhile and another starts in its place", async () => {
+  const relay = await start(3);
+  await people(relay, "alice", "bob", "carol");
+  await askRelay(data, "drain", { withinMs: 1_500 });
+  process.kill(relay.workers[1] as number, "SIGKILL");
+  expect(await relay.exited()).toBe(0);
+});
+
 test("a relay whose port is taken says so once, and leaves no process behind", async () => {
   const relay = await start(1);
   data = await scene.folder();
