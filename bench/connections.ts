@@ -156,8 +156,12 @@ export interface RelayUnderTest {
 
 async function usage(http: string): Promise<{ bytes: number; seconds: number }> {
   const text = await (await fetch(`${http}/metrics`)).text();
+  /** Of all workers. */
   const read = (name: string): number =>
-    Number(new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? Number.NaN);
+    [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)`, "gm"))].reduce(
+      (sum, [, value]) => sum + Number(value),
+      0,
+    );
   return {
     bytes: read("process_resident_memory_bytes"),
     seconds: read("process_cpu_seconds_total"),

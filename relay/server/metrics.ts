@@ -1,6 +1,15 @@
 import { X509Certificate } from "node:crypto";
 import { statfs } from "node:fs/promises";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
 import { type ErrorCode, errorCodes } from "../../shared/errors.js";
 import { HEAT_MS } from "../core/bounds.js";
 import type { Counter as CounterName, Metrics } from "../core/ports.js";
@@ -34,6 +43,37 @@ const COMMIT_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
 const DURATION_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 /** Conversations that changed for somebody who was away. */
 const INBOX_BUCKETS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000];
+
+/** What is said of the whole relay, also where one worker says it. */
+const OF_ALL: ReadonlySet<string> = new Set([
+  "dovetail_users",
+  "dovetail_workers",
+  "dovetail_nodes",
+]);
+
+type Measured = MetricObjectWithValues<MetricValue<string>>;
+
+/** Of one of several workers, for {@link textOfAll}. */
+export async function measuredBy(registry: Registry, worker: number): Promise<Measured[]> {
+  const all = (await registry.getMetricsAsJSON()) as Measured[];
+  return all.map((metric) => {
+    if (OF_ALL.has(metric.name)) return metric;
+    const values = metric.values.map((value) => ({
+      ...value,
+      labels: { ...value.labels, worker: `${worker}` },
+    }));
+    // Each worker's stands by itself, so there is nothing that would have no meaning as a sum.
+    return { ...metric, values, aggregator: "first" as const };
+  });
+}
+
+/**
+ * Prometheus text of several workers. Each counts by itself: in a sum, a worker that was started again
+ * or gives no answer would look as if all of them had begun anew.
+ */
+export function textOfAll(workers: readonly (readonly Measured[])[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...workers]).metrics();
+}
 
 export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
   const registry = new Registry();

@@ -1,6 +1,6 @@
 /** Store and bus as the options say. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { AggregatorRegistry, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { openLevel } from "../../shared/node/level-key-value.js";
 import { nodeClock } from "../../shared/node/runtime.js";
 import type { Log } from "../../shared/runtime.js";
@@ -20,6 +20,7 @@ import { aloneBus } from "../workers/alone.js";
 import { ONE_STORE, type OpenFolders, openFolders, shardsIn } from "../workers/folders.js";
 import { Mesh, type MeshOptions } from "../workers/mesh.js";
 import { inFolders, prepareFolders } from "../workers/prepare.js";
+import { measuredBy, textOfAll } from "./metrics.js";
 
 /** Of a node's id, which is new at every start. */
 const NODE_BYTES = 16;
@@ -140,7 +141,7 @@ async function worker(
     await mesh.close();
     throw error;
   }
-  const own = () => registry.getMetricsAsJSON();
+  const own = () => measuredBy(registry, options.index);
   const part: SnapshotPart = new LocalPart(folders.stores, barrier, nodeClock);
   const takers = new Map<string, Taker>([
     [METRICS, own],
@@ -158,10 +159,14 @@ async function worker(
     bus: mesh,
     snapshots: [part, ...others.map((index) => partOf(mesh, index))],
     async metricsOfAll() {
-      // One that gives no answer is missing in the sums, and in dovetail_workers.
-      const asked = others.map((index) => mesh.ask(index, METRICS, [], ALL_MS).catch(() => []));
-      const all = await Promise.all([own(), ...asked]);
-      return AggregatorRegistry.aggregate(all as object[]).metrics();
+      // One that gives no answer is missing, and in dovetail_workers.
+      const asked = others.map((index) =>
+        mesh.ask(index, METRICS, [], ALL_MS).then(
+          (answer) => answer as Awaited<ReturnType<typeof own>>,
+          () => [],
+        ),
+      );
+      return textOfAll(await Promise.all([own(), ...asked]));
     },
     async close() {
       await mesh.close();

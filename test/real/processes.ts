@@ -292,11 +292,11 @@ export class Relay {
     return this.#child.workers;
   }
 
-  /** The value of a metric; 0 where it was not counted yet. */
+  /** The value of a metric, of all workers together; 0 where it was not counted yet. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.http}/metrics`)).text();
-    const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-    return line ? Number(line.split(" ")[1]) : 0;
+    const lines = text.split("\n").filter((line) => line.split(/[ {]/, 1)[0] === name);
+    return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 }
 

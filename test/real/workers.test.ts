@@ -162,7 +162,7 @@ test("status and metrics show a worker that was killed, one whose pushes lag, an
   await until(
     "the metric of heat says so",
     () => metrics(relay),
-    (text) => /^dovetail_shard_heat\{shard="\d+"\} [1-9]/m.test(text),
+    (text) => /^dovetail_shard_heat\{shard="\d+",worker="\d"\} [1-9]/m.test(text),
   );
 
   const [, killed, paused] = relay.workers as [number, number, number];
@@ -179,7 +179,10 @@ test("status and metrics show a worker that was killed, one whose pushes lag, an
     await until(
       "the metric of lag says so",
       () => metrics(relay),
-      (text) => Number(/^dovetail_fan_out_lag_seconds (\S+)/m.exec(text)?.[1]) > 1.5,
+      (text) =>
+        [...text.matchAll(/^dovetail_fan_out_lag_seconds\{worker="\d"\} (\S+)/gm)].some(
+          ([, seconds]) => Number(seconds) > 1.5,
+        ),
     );
   } finally {
     process.kill(paused, "SIGCONT");

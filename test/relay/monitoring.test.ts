@@ -3,7 +3,13 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { measureCertificate, measureDisk, prometheusMetrics } from "../../relay/server/metrics.js";
+import {
+  measureCertificate,
+  measureDisk,
+  measuredBy,
+  prometheusMetrics,
+  textOfAll,
+} from "../../relay/server/metrics.js";
 
 const place = (path: string): URL => new URL(`../../docs/${path}`, import.meta.url);
 const read = (path: string): string => readFileSync(place(path), "utf8");
@@ -102,4 +108,34 @@ it("the dashboard's panels do not cover each other", () => {
   const { panels } = dashboard;
   const places = panels.map(({ gridPos }) => `${gridPos.x},${gridPos.y}`);
   expect(new Set(places).size).toBe(panels.length);
+});
+
+it("each worker counts by itself, and what is said of all of them stands there once", async () => {
+  const workers = [prometheusMetrics(), prometheusMetrics()];
+  for (const [index, { metrics }] of workers.entries()) {
+    metrics.count("appended", index + 3);
+    metrics.committed(1, 4);
+    metrics.users(7 + index);
+  }
+  const measured = await Promise.all(
+    workers.map((each, index) => measuredBy(each.registry, index)),
+  );
+  const lines = (await textOfAll(measured)).split("\n");
+  const wanted = [
+    'dovetail_appended_total{worker="0"} 3',
+    'dovetail_appended_total{worker="1"} 4',
+    'dovetail_commit_seconds_count{worker="1"} 1',
+    'dovetail_commit_seconds_bucket{le="0.005",worker="0"} 1',
+    "dovetail_users 8",
+    "dovetail_workers 2",
+  ];
+  expect(lines).toEqual(expect.arrayContaining(wanted));
+  expect(
+    lines.filter((line) => /^process_start_time_seconds\{worker="[01]"\}/.test(line)),
+  ).toHaveLength(2);
+  // Of one that gives no answer there is nothing, and the other is as before.
+  const without = (await textOfAll(measured.slice(0, 1).concat([[]]))).split("\n");
+  expect(without).toContain('dovetail_appended_total{worker="0"} 3');
+  expect(without).toContain("dovetail_workers 1");
+  expect(without.filter((line) => line.includes('worker="1"'))).toEqual([]);
 });
