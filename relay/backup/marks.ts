@@ -1,5 +1,5 @@
 /** Files in a data folder that say why no relay may start on it. */
-import { open, rm, stat } from "node:fs/promises";
+import { open, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DovetailError } from "../../shared/errors.js";
 
@@ -53,6 +53,25 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * All files below, with their names. A durable write of LevelDB takes along what is in the same log file
+ * only: of many rows that were written without waiting, those before it may still be on their way.
+ */
+export async function syncAll(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await syncAll(path);
+    if (!entry.isFile()) continue;
+    const handle = await open(path, "r+");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+  await syncFolder(folder);
 }
 
 export const syncNameOf = (path: string): Promise<void> => syncFolder(dirname(path));

@@ -9,7 +9,7 @@ import { SCHEMA_VERSION } from "../store/kv-relay-store.js";
 import { PAGE_BYTES } from "./bounds.js";
 import { isWhole, openStore, openStores, relayNameIn } from "./embedded.js";
 import { type BackupHeader, backupBytes, readBackup } from "./file.js";
-import { clearMark, isMarked, refuseMarked, setMark, syncNameOf } from "./marks.js";
+import { clearMark, isMarked, refuseMarked, setMark, syncAll, syncNameOf } from "./marks.js";
 import type { NamedStore } from "./part.js";
 
 /** Users' messages are in it. */
@@ -127,7 +127,10 @@ export async function restoreBackup(path: string, data: string): Promise<Content
   return contents;
 }
 
-/** @throws DovetailError as `readBackup`: then what is in the folder is not to be used. */
+/**
+ * Durable when it resolves.
+ * @throws DovetailError as `readBackup`: then what is in the folder is not to be used.
+ */
 export async function fill(bytes: AsyncIterable<Uint8Array>, data: string): Promise<void> {
   const { header, rows } = await readBackup(bytes);
   refuseOthers(header);
@@ -137,24 +140,24 @@ export async function fill(bytes: AsyncIterable<Uint8Array>, data: string): Prom
     let writes: Write[] = [];
     let bytes = 0;
     let at: NamedStore | undefined;
-    const flush = async (durable: boolean): Promise<void> => {
-      await at?.kv.batch(writes, durable);
+    const flush = async (): Promise<void> => {
+      await at?.kv.batch(writes, false);
       writes = [];
       bytes = 0;
     };
     for await (const { store, key, value } of rows) {
       if (store !== at?.name || bytes >= PAGE_BYTES) {
-        // The last write of a store takes all before it along to the disk.
-        await flush(store !== at?.name);
+        await flush();
         at = stores.find(({ name }) => name === store);
       }
       writes.push({ type: "put", key, value });
       bytes += key.length + value.length;
     }
-    await flush(true);
+    await flush();
   } finally {
     await Promise.all(stores.map(({ kv }) => kv.close()));
   }
+  await syncAll(data);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
-import { refuseMarked, syncFolder } from "../backup/marks.js";
+import { refuseMarked, syncAll, syncFolder } from "../backup/marks.js";
 import { KvRelayStore, SCHEMA_VERSION } from "../store/kv-relay-store.js";
 import { keys, rows } from "../store/rows.js";
 import { carryOver, type Target } from "../store/sharded/carry-over.js";
@@ -23,6 +23,8 @@ const namesIn = (folder: string): Promise<string[]> =>
     throw error;
   });
 
+const newName = (): string => `relay-${randomUUID()}`;
+
 /** Whether the data are in folders already. */
 export async function inFolders(data: string): Promise<boolean> {
   return (await namesIn(data)).includes("shards");
@@ -38,24 +40,36 @@ export async function prepareFolders(data: string, log: Log): Promise<string> {
   await mkdir(data, { recursive: true });
   const shards = shardsIn(data);
   if (!(await inFolders(data))) {
-    const half = `${shards}.new`;
-    await rm(half, { recursive: true, force: true });
     const hasStore = (await namesIn(data)).includes("CURRENT");
-    await fill(half, hasStore ? data : null, log);
-    await rename(half, shards);
-    await syncFolder(data);
+    // Until they are there: whoever else is at it, or runs on the store, has it, and is not disturbed.
+    const source = hasStore ? await openPatiently(data) : null;
+    try {
+      // Another may have been faster.
+      if (!(await inFolders(data))) await makeFolders(data, source, log);
+    } finally {
+      await source?.close();
+    }
   }
   await putAside(data);
   const directory = await openPatiently(directoryPath(shards));
   try {
-    const { name } = await KvRelayStore.open(directory, `relay-${randomUUID()}`);
+    const { name } = await KvRelayStore.open(directory, newName());
     return name;
   } finally {
     await directory.close();
   }
 }
 
-async function fill(shards: string, source: string | null, log: Log): Promise<void> {
+async function makeFolders(data: string, source: KeyValue | null, log: Log): Promise<void> {
+  const half = `${shardsIn(data)}.new`;
+  await rm(half, { recursive: true, force: true });
+  await fill(half, source, log);
+  await syncAll(half);
+  await rename(half, shardsIn(data));
+  await syncFolder(data);
+}
+
+async function fill(shards: string, source: KeyValue | null, log: Log): Promise<void> {
   const opened: KeyValue[] = [];
   const openAt = async (path: string): Promise<KeyValue> => {
     await mkdir(path, { recursive: true });
@@ -68,12 +82,10 @@ async function fill(shards: string, source: string | null, log: Log): Promise<vo
     for (let i = 0; i < FOLDERS; i++) folders.push(await openAt(folderPath(shards, i)));
     const target: Target = { folders, directory: await openAt(directoryPath(shards)) };
     if (source !== null) {
-      const old = await openPatiently(source);
-      opened.push(old);
       // Refuses what a newer relay wrote, before anything is copied.
-      await KvRelayStore.open(old, "");
+      await KvRelayStore.open(source, newName());
       log.info("store.carrying-over", { folders: FOLDERS });
-      const rowsCopied = await carryOver(old, target);
+      const rowsCopied = await carryOver(source, target);
       log.info("store.carried-over", { rows: rowsCopied });
     }
     const value = rows.number.encode(SCHEMA_VERSION);

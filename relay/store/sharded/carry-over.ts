@@ -78,7 +78,8 @@ async function* pages(kv: KeyValue) {
 }
 
 /**
- * Copies everything; says how many rows. The target is empty, and durable when it resolves.
+ * Copies everything; says how many rows. The target is empty. That it is durable is seen to by whoever
+ * has it, once it is closed.
  * @throws DovetailError `profile_corrupt` where a row cannot be understood: nothing is left out.
  */
 export async function carryOver(source: KeyValue, target: Target): Promise<number> {
@@ -107,10 +108,9 @@ export async function carryOver(source: KeyValue, target: Target): Promise<numbe
   await carryCrowds(source, at);
   const stamp = await source.get(keys.stamp);
   for (let folder = 0; folder < FOLDERS; folder++) {
-    // Stamps go on from where they were. The one write that is durable takes all before it along.
-    await at(folder).batch([
-      { type: "put", key: keys.stamp, value: stamp ?? rows.number.encode(0) },
-    ]);
+    // Stamps go on from where they were.
+    const value = stamp ?? rows.number.encode(0);
+    await at(folder).batch([{ type: "put", key: keys.stamp, value }], false);
   }
   await target.directory.batch([{ type: "del", key: keys.probe }]);
   return copied;
