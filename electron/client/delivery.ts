@@ -71,6 +71,8 @@ interface Course {
   failures: number;
   /** Not before this; monotonic. */
   pausedUntil: number;
+  /** Not before this by the relay's word, which a new connection does not change; monotonic. */
+  toldUntil: number;
   timer: Timer | null;
   /** When an entry was first looked at, by n. */
   readonly seen: Map<number, number>;
@@ -116,7 +118,7 @@ export class Delivery {
     this.#connectedAt = this.#core.ports.clock.monotonic();
     for (const course of this.#courses.values()) {
       course.failures = 0;
-      course.pausedUntil = 0;
+      course.pausedUntil = course.toldUntil;
       course.alone = false;
       // So that not both sides bring at once what they wrote while the relay was away.
       course.seen.clear();
@@ -202,6 +204,7 @@ export class Delivery {
         alone: false,
         failures: 0,
         pausedUntil: 0,
+        toldUntil: 0,
         timer: null,
         seen: new Map(),
         sent: new Map(),
@@ -327,8 +330,10 @@ export class Delivery {
     if (error.code === "relay_unreachable") return;
     const { clock, random, log } = this.#core.ports;
     course.failures++;
-    const wait = Math.max(backoffMs(course.failures, random.fraction()), error.retryAfterMs ?? 0);
+    const told = error.retryAfterMs ?? 0;
+    const wait = Math.max(backoffMs(course.failures, random.fraction()), told);
     course.pausedUntil = clock.monotonic() + wait;
+    course.toldUntil = clock.monotonic() + told;
     log.warn("an append was refused", { code: error.code, expected: error.expected, waitMs: wait });
   }
 }

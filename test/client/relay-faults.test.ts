@@ -324,6 +324,28 @@ test("a refused append is tried again with back-off and never given up", async (
   expect((await stage.messages())[0]).toMatchObject({ state: "sent", seq: 1 });
 });
 
+test("an append that is to wait waits over a new connection too", async () => {
+  const stage = await Stage.withTalk();
+  await stage.send("patient");
+  await settled();
+  const refusal = { message: "", retryAfterMs: 60_000, expected: null };
+  await stage.answer("append", { type: "error", code: "overloaded", ...refusal });
+  const again = async (): Promise<void> => {
+    await stage.hangUp();
+    await stage.client.call("connection.retry", {});
+    await stage.challenge();
+    await stage.welcome();
+    await stage.answerPresence([]);
+    await stage.clock.pass(5_000);
+  };
+  await again();
+  expect(stage.has("append")).toBe(false);
+  await stage.hangUp();
+  await stage.clock.pass(60_000);
+  await again();
+  expect(stage.has("append")).toBe(true);
+});
+
 test("an answer with too few places is not believed", async () => {
   const stage = await Stage.withTalk();
   await stage.send("one");
