@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hasCassandra, startCassandra, warmUp } from "../test/parts/cassandra.mjs";
 import { findNats, startNats } from "../test/parts/nats.mjs";
-import { type Program, readReady, startProgram, stopProgram } from "./processes.js";
+import { type Program, processesOf, readReady, startProgram, stopProgram } from "./processes.js";
 
 const COPIES = 3;
 
@@ -14,11 +14,11 @@ export function whyNoCluster(): string | null {
   return findNats() ? null : "nats-server is not installed";
 }
 
-/** Calls `measure` with the addresses of as many nodes as in each of `sizes`, one after the other. */
+/** Calls `measure` with addresses and processes of as many nodes as in each of `sizes`, one after the other. */
 export async function withNodes<T>(
   sizes: readonly number[],
   args: readonly string[],
-  measure: (urls: readonly string[]) => Promise<T>,
+  measure: (urls: readonly string[], processes: readonly number[]) => Promise<T>,
 ): Promise<T[]> {
   const folder = await mkdtemp(join(tmpdir(), "dovetail-bench-"));
   const cassandra = await startCassandra(COPIES);
@@ -41,7 +41,7 @@ export async function withNodes<T>(
         programs.push(program);
         urls.push((await readReady<{ url: string }>(program)).url);
       }
-      found.push(await measure(urls));
+      found.push(await measure(urls, programs.flatMap(processesOf)));
       await Promise.all(programs.splice(0).map(stopProgram));
     }
     return found;

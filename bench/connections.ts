@@ -152,6 +152,8 @@ export interface RelayUnderTest {
   again(): Promise<void>;
   /** Process ids of its workers; none where it is one process. */
   workers(): readonly number[];
+  /** Process ids of all of it. */
+  processes(): readonly number[];
 }
 
 async function usage(http: string): Promise<{ bytes: number; seconds: number }> {

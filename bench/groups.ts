@@ -2,13 +2,12 @@
  * What a message to a group costs its sender and the relay, by the size of the group. The sender is
  * a headless host of its own; the others share this process.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "../electron/client/index.js";
 import type { ConversationId } from "../shared/ids.js";
 import { MAX_GROUP_MEMBERS } from "../shared/limits.js";
 import { allShow, crowd } from "./crowd.js";
-import { Headless } from "./processes.js";
+import { Headless, processorSeconds } from "./processes.js";
 
 /**
  * Small ones, because a process that plays several people with @roamhq/wrtc opens hundreds of sockets
@@ -34,12 +33,6 @@ export interface LargeCost {
   readonly sender: number;
   /** Milliseconds from sending until the last member shows it. */
   readonly reached: number;
-}
-
-/** Seconds of processor time that a process has used (Linux; proc(5)). */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 async function relaySeconds(http: string): Promise<number> {

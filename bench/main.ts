@@ -17,7 +17,14 @@ import { serveEcho } from "./echo-server.js";
 import { measureDataChannel, measureLevel, measureWsEcho } from "./floors.js";
 import { measureLarge, measureMesh, reportGroups } from "./groups.js";
 import { measureLatency } from "./latency.js";
-import { childrenOf, killProgram, readReady, startProgram, stopProgram } from "./processes.js";
+import {
+  childrenOf,
+  killProgram,
+  processesOf,
+  readReady,
+  startProgram,
+  stopProgram,
+} from "./processes.js";
 import { report } from "./report.js";
 import {
   measureThroughput,
@@ -61,6 +68,7 @@ async function withRelay<T>(
         await readReady(program);
       },
       workers: () => childrenOf(program),
+      processes: () => processesOf(program),
     };
     return await measure(folder, relay);
   } finally {
@@ -102,9 +110,10 @@ const connections = (): Promise<string> =>
 async function throughput(): Promise<string> {
   const rates: Throughput[] = [];
   for (const workers of [1, 2, 4]) {
-    const measure = (_: string, { url }: RelayUnderTest) => measureThroughput([url]);
-    const perSecond = await withRelay(["--workers", `${workers}`], measure);
-    rates.push({ how: workers === 1 ? "one process" : `${workers} workers`, perSecond });
+    const measure = (_: string, { url, processes }: RelayUnderTest) =>
+      measureThroughput([url], processes());
+    const rate = await withRelay(["--workers", `${workers}`], measure);
+    rates.push({ how: workers === 1 ? "one process" : `${workers} workers`, ...rate });
   }
   return reportThroughput(rates);
 }
@@ -116,9 +125,9 @@ async function cluster(): Promise<string> {
   const sizes = [1, 3];
   const rates = await withNodes(sizes, LIMITLESS, measureThroughput);
   return reportThroughput(
-    rates.map((perSecond, i) => ({
+    rates.map((rate, i) => ({
       how: sizes[i] === 1 ? "one node on Cassandra" : `${sizes[i]} nodes on Cassandra`,
-      perSecond,
+      ...rate,
     })),
   );
 }

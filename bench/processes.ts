@@ -52,6 +52,22 @@ export function childrenOf({ pid }: Program): readonly number[] {
   }
 }
 
+/** Its id and those of its children. */
+export const processesOf = (program: Program): readonly number[] => [
+  program.pid as number,
+  ...childrenOf(program),
+];
+
+/** Seconds of processor time that a process has used (Linux; proc(5)); NaN elsewhere. */
+export function processorSeconds(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** As the machine's end would: nothing is written any more, nobody is told. */
 export async function killProgram(program: Program): Promise<void> {
   if (program.exitCode !== null || program.signalCode !== null) return;

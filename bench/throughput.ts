@@ -6,14 +6,15 @@
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { PAYLOAD_BYTES } from "./appends.js";
-import { type Program, startProgram, stopProgram } from "./processes.js";
+import { type Program, processorSeconds, startProgram, stopProgram } from "./processes.js";
 import { RelayClient } from "./relay-client.js";
 
 const PROCESSES = 3;
 const PAIRS_EACH = 60;
 /** Messages of one pair that wait for the relay's answer. */
 const PIPELINE = 4;
-const WARM_UP_MS = 2_000;
+/** Until what the relay runs most is compiled: before, its processor time is mostly that. */
+const WARM_UP_MS = 6_000;
 const MEASURE_MS = 8_000;
 const DRAIN_MS = 5_000;
 
@@ -69,8 +70,11 @@ export async function serveWriters(urls: readonly string[], prefix: string): Pro
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Messages a second that were acknowledged as durable and pushed to who they are for. */
-export async function measureThroughput(urls: readonly string[]): Promise<number> {
+/** `relay` are the ids of its processes. */
+export async function measureThroughput(
+  urls: readonly string[],
+  relay: readonly number[],
+): Promise<Rate> {
   const programs: Program[] = [];
   try {
     for (let i = 0; i < PROCESSES; i++) {
@@ -81,31 +85,47 @@ export async function measureThroughput(urls: readonly string[]): Promise<number
     );
     await Promise.all(lines.map((line) => line.next()));
     for (const program of programs) program.stdin.write("\n");
+    const used = () => relay.reduce((sum, pid) => sum + processorSeconds(pid), 0);
+    await after(WARM_UP_MS);
+    const before = used();
+    await after(MEASURE_MS);
+    const seconds = used() - before;
     const counted = await Promise.all(
       lines.map(async (line) => JSON.parse((await line.next()).value as string) as Counted),
     );
     const sum = (of: keyof Counted) => counted.reduce((all, each) => all + each[of], 0);
-    return (Math.min(sum("acknowledged"), sum("delivered")) * 1_000) / MEASURE_MS;
+    const messages = Math.min(sum("acknowledged"), sum("delivered"));
+    return {
+      perSecond: (messages * 1_000) / MEASURE_MS,
+      processorMicroseconds: (seconds * 1e6) / messages,
+    };
   } finally {
     await Promise.all(programs.map(stopProgram));
   }
 }
 
-export interface Throughput {
-  readonly how: string;
+interface Rate {
+  /** Messages that were acknowledged as durable and pushed to who they are for. */
   readonly perSecond: number;
+  /** Of all the relay's processes, for one message; NaN where it cannot be read. */
+  readonly processorMicroseconds: number;
+}
+
+export interface Throughput extends Rate {
+  readonly how: string;
 }
 
 /** A Markdown table, so that it can be put into docs/performance.md as it is. */
 export function reportThroughput(rates: readonly Throughput[]): string {
   const floor = rates[0]?.perSecond ?? 1;
   const rows = [
-    ["relay", "messages a second, durable and delivered", "ratio"],
-    ["---", "---:", "---:"],
-    ...rates.map(({ how, perSecond }) => [
+    ["relay", "messages a second, durable and delivered", "ratio", "relay's processor, each"],
+    ["---", "---:", "---:", "---:"],
+    ...rates.map(({ how, perSecond, processorMicroseconds }) => [
       how,
       Math.round(perSecond).toLocaleString("en"),
       `${(perSecond / floor).toFixed(2)}×`,
+      Number.isNaN(processorMicroseconds) ? "" : `${Math.round(processorMicroseconds)} µs`,
     ]),
   ];
   const cores = `On ${availableParallelism()} cores, which ${PROCESSES} processes full of clients share with the relay.`;

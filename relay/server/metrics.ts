@@ -147,6 +147,7 @@ export function prometheusMetrics(): { metrics: Metrics; registry: Registry } {
     registers,
     aggregator: "max",
   });
+  nodes.set(1);
   const fanOutLag = new Gauge({
     name: "dovetail_fan_out_lag_seconds",
     help: "How far pushes lag behind to the node to which they take the longest.",
