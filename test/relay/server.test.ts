@@ -157,6 +157,18 @@ describe("a relay on a port", () => {
     expect(alice.all("error").at(-1)?.code).toBe("shutting_down");
   });
 
+  it("takes nobody from its first moment on where it is told to drain before that", async () => {
+    const asked: number[] = [];
+    const told = Promise.resolve(0);
+    const drain = { told, askAll: (withinMs: number) => void asked.push(withinMs) };
+    const { url, drained } = await start({ drain });
+    expect(await refusal(url)).toMatchObject({ status: 503 });
+    await drained;
+    // An operator's command is for all, and is told by whoever has them.
+    await askRelay(data, "drain", { withinMs: 7 });
+    expect(asked).toEqual([7]);
+  });
+
   it("ends a connection that sends text or too much, and goes on", async () => {
     await start();
     const texting = connect();
