@@ -223,7 +223,8 @@ export const text = (max: number): Field<string> => {
   };
 };
 
-const id = <T extends string>(): Field<T> => ({
+/** Of 16 bytes, as 32 hexadecimal digits. */
+export const id = <T extends string>(): Field<T> => ({
   write(writer, value) {
     check(isId(value), `not an id: ${value}`);
     writer.raw(fromHex(value));

@@ -72,8 +72,9 @@ interface Running {
 }
 
 async function one(options: RelayOptions, logger: Logger): Promise<Running> {
-  const failed = new Promise<null>(() => {});
-  return { ...(await startRelayServer(options, logger)), failed, kill: () => {} };
+  const server = await startRelayServer(options, logger);
+  const failed = server.lost.then(() => "NATS takes no more connections of it.");
+  return { ...server, failed, kill: () => {} };
 }
 
 async function several(options: RelayOptions, logger: Logger): Promise<Running> {

@@ -1,5 +1,5 @@
 /** Every bound inside the relay, with its unit and the reason for its size. */
-import { MAX_MEMBERS } from "../../shared/limits.js";
+import { MAX_FRAME_BYTES, MAX_MEMBERS } from "../../shared/limits.js";
 
 /** Frames of one connection that wait for their turn; at the bound its socket is not read further. */
 export const MAX_WAITING_FRAMES = 256;
@@ -130,6 +130,21 @@ export const ASK_AGAIN_MS = 1_000;
 
 /** Milliseconds between two looks into the inbox of a connected user, for what the bus has lost. */
 export const LOOK_MS = 30_000;
+
+/** Milliseconds from one heartbeat of a node to its next. */
+export const BEAT_MS = 1_000;
+
+/** Milliseconds until a heartbeat that others wait for: what else they wait for by then goes with it. */
+export const BEAT_SOON_MS = 50;
+
+/** Milliseconds after which a node that is not heard is gone: three of its heartbeats are missing. */
+export const GONE_MS = 3_500;
+
+/** Nodes that a heartbeat names. */
+export const MAX_NODES = 4_096;
+
+/** Bytes of what one node says to another at a time: the largest frame, and what stands around it. */
+export const MAX_NODE_MESSAGE_BYTES = MAX_FRAME_BYTES + 65_472;
 
 /** Milliseconds between two probes of how far what goes to another node lags. */
 export const PROBE_MS = 1_000;

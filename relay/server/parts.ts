@@ -43,7 +43,7 @@ type Taker = (args: readonly unknown[]) => Promise<unknown>;
 export interface Parts {
   readonly store: RelayStore & { readonly name: string };
   /** Null where it is the only node. */
-  readonly bus: (Bus & { gathered?(): Promise<void> }) | null;
+  readonly bus: (Bus & { gathered?(): Promise<void>; readonly lost?: Promise<void> }) | null;
   /** Prometheus text of this process, or of all workers. */
   readonly metricsOfAll: () => Promise<string>;
   /** The embedded store, of this process and the other workers, for backups; null where there is none. */

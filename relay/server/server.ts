@@ -66,6 +66,8 @@ export interface RelayServer {
   renew(): void;
   /** An operator's command has sent all clients away: it is to be closed. */
   readonly drained: Promise<void>;
+  /** The other nodes are not to be reached any more: it is to be closed, and started again. */
+  readonly lost: Promise<void>;
   /** Refuses new clients, ends what runs and sends the clients away. Others may still ask this worker. */
   stop(): Promise<void>;
   /** The same, and closes the database. */
@@ -167,6 +169,7 @@ export async function startRelayServer(
         }
       },
       drained,
+      lost: bus?.lost ?? new Promise(() => {}),
       stop,
       async close() {
         await stop();

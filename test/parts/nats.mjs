@@ -69,7 +69,8 @@ const tlsOf = ({ ca, cert, key }) => `tls {
 `;
 
 /**
- * `kill()` ends it with SIGKILL, `start()` starts it again, `close()` ends it for good. `routes`: the
+ * `kill()` ends it with SIGKILL, `start()` starts it again, with `more` of its own configuration where
+ * that is given, `close()` ends it for good. `routes`: the
  * other servers of one cluster, each on a port of 127.0.0.1, and the port on which they find this one.
  * `tls`: files in PEM; whoever comes has to have a certificate of that authority then.
  * @param {{
@@ -86,10 +87,7 @@ export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, clus
   const port = wanted ?? (await freePort());
   const config = join(folder, "nats.conf");
   const alone = `host: 127.0.0.1\nport: ${port}\nmax_payload: ${maxPayload}\n`;
-  await writeFile(
-    config,
-    [alone, cluster ? clusterOf(cluster) : "", tls ? tlsOf(tls) : ""].join(""),
-  );
+  const settings = [alone, cluster ? clusterOf(cluster) : "", tls ? tlsOf(tls) : ""].join("");
   let child = null;
   const kill = async () => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -97,7 +95,8 @@ export async function startNats({ maxPayload = 8 * 1_048_576, port: wanted, clus
     await once(child, "exit");
   };
   const end = () => child?.kill("SIGKILL");
-  const start = async () => {
+  const start = async (more = "") => {
+    await writeFile(config, `${settings}${more}`);
     child = spawn(program, ["-c", config], { stdio: "ignore" });
     for (const deadline = Date.now() + START_MS; !(await answers(port)); ) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error("NATS did not start");

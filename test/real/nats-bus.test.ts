@@ -11,7 +11,10 @@ import { nodeClock } from "../../shared/node/runtime.js";
 import { findNats, startNats } from "../parts/nats.mjs";
 import { Authority, hasOpenssl } from "../relay/certificates.js";
 
-const log = { debug() {}, info() {}, warn() {}, error() {} };
+/** Events that nodes have warned of. */
+const warned: string[] = [];
+const warn = (event: string) => void warned.push(event);
+const log = { debug() {}, info() {}, warn, error: warn };
 const WAIT = { timeout: 30_000, interval: 50 };
 
 class Node {
@@ -42,7 +45,8 @@ const partsOf = (relay = "relay-test", protocol = 1) => {
 };
 const join = async (relay?: string, protocol?: number): Promise<Node> => {
   const parts = partsOf(relay, protocol);
-  const joined = new Node(await NatsBus.open({ servers: [nats.url] }, parts));
+  const options = { servers: [nats.url], user: "relay", password: "secret" };
+  const joined = new Node(await NatsBus.open(options, parts));
   nodes.push(joined);
   return joined;
 };
@@ -98,6 +102,31 @@ describe("nodes on one bus", () => {
     }
     one.bus.send(two.bus.node, Buffer.from("again"));
     await vi.waitFor(() => expect(two.heard).toContain(`${one.bus.node} again`), WAIT);
+  });
+
+  const refusals = [
+    ["their credentials", "bus.failed", `user: relay, password: other`],
+    [
+      "them to listen",
+      "bus.refused",
+      `users: [{ user: relay, password: secret, permissions: { subscribe: { deny: ">" } } }]`,
+    ],
+  ] as const;
+  it.each(refusals)("meet again after the server refused %s", async (_, event, authorization) => {
+    const [one, two] = [await join(), await join()];
+    await together(one, two);
+    const refused = () => warned.filter((each) => each === event).length;
+    const before = refused();
+    await nats.kill();
+    await nats.start(`authorization { ${authorization} }\n`);
+    // Each of them more than once: the library would give up after the second time.
+    await vi.waitFor(() => expect(refused() - before).toBeGreaterThan(6), WAIT);
+    await nats.kill();
+    await nats.start();
+    await vi.waitFor(() => {
+      one.bus.send(two.bus.node, Buffer.from("again"));
+      expect(two.heard).toContain(`${one.bus.node} again`);
+    }, WAIT);
   });
 });
 

@@ -3,6 +3,8 @@ import type { Bus } from "../../relay/core/cluster/bus.js";
 import type { NodeId } from "../../relay/core/cluster/ring.js";
 import type { Relay } from "../../relay/core/relay.js";
 import { toHex } from "../../shared/bytes.js";
+import type { Clock, Log } from "../../shared/runtime.js";
+import { LossyBusHub } from "../relay/cluster/lossy-bus.js";
 import { MemoryBusHub } from "../relay/cluster/memory-bus.js";
 import type { Life, Network } from "./network.js";
 import type { Prng, VirtualTime } from "./virtual-time.js";
@@ -29,6 +31,8 @@ interface Parts {
   readonly random: Prng;
   readonly network: Network;
   note(line: string): void;
+  /** What a node has besides: it ends with its life. */
+  runtime(life: Life): { readonly clock: Clock; readonly log: Log };
   /** What a node is called that begins there, where its name says more than that it is one. */
   nameAt?(which: number): NodeId;
   /** A node that begins, on the store that all share. */
@@ -39,23 +43,26 @@ interface Parts {
 export class RelayNodes {
   readonly #parts: Parts;
   readonly #nodes: (Node | null)[];
-  readonly #hub: MemoryBusHub;
+  /** What loses messages and does not say so, or for workers what tells them of every break. */
+  readonly #hub: LossyBusHub | MemoryBusHub;
   readonly #cut = new Set<NodeId>();
+  /** Ways between two nodes on which nothing comes through. */
+  readonly #parted = new Set<readonly [NodeId, NodeId]>();
   #healedAt = Number.NEGATIVE_INFINITY;
 
   constructor(count: number, parts: Parts) {
     this.#parts = parts;
     const { time, random } = parts;
     const arrivals = new Map<NodeId, number>();
-    this.#hub = new MemoryBusHub(
-      (deliver, to) => {
-        // Of one moment they stay in order.
-        const arrival = Math.max(arrivals.get(to) ?? 0, time.now + random.between(1, 20));
-        arrivals.set(to, arrival);
-        time.after(arrival - time.now, deliver);
-      },
-      (tell) => time.after(random.between(10, NOTICE_MS), tell),
-    );
+    const carry = (deliver: () => void, to: NodeId): void => {
+      // Of one moment they stay in order.
+      const arrival = Math.max(arrivals.get(to) ?? 0, time.now + random.between(1, 20));
+      arrivals.set(to, arrival);
+      time.after(arrival - time.now, deliver);
+    };
+    this.#hub = parts.nameAt
+      ? new MemoryBusHub(carry, (tell) => time.after(random.between(10, NOTICE_MS), tell))
+      : new LossyBusHub(carry);
     this.#nodes = Array.from({ length: count }, () => null);
   }
 
@@ -76,7 +83,7 @@ export class RelayNodes {
     const { network } = this.#parts;
     const life = { alive: true };
     const id = this.#nameAt(which);
-    const bus = this.isCluster ? this.#hub.join(id) : undefined;
+    const bus = this.isCluster ? this.#hub.join(id, this.#parts.runtime(life)) : undefined;
     const core = this.#parts.begin(which, life, bus);
     let ended = (): void => {};
     const end = new Promise<void>((resolve) => {
@@ -103,7 +110,9 @@ export class RelayNodes {
     if (!node) return;
     this.#parts.note(`node ${which} is stopped`);
     await stopped(node);
-    if (this.#nodes[which] === node) this.#end(which, node);
+    if (this.#nodes[which] !== node) return;
+    if (this.#hub instanceof LossyBusHub) this.#hub.leave(node.id);
+    this.#end(which, node);
   }
 
   /** Its clients go one after the other, and it with the last. */
@@ -122,7 +131,8 @@ export class RelayNodes {
 
   /** Whether one does not hear the others, or did not within the last so many milliseconds. */
   wasSplit(withinMs: number): boolean {
-    return this.#cut.size > 0 || this.#parts.time.now - this.#healedAt < withinMs;
+    const split = this.#cut.size + this.#parted.size > 0;
+    return split || this.#parts.time.now - this.#healedAt < withinMs;
   }
 
   /** It and the others do not hear each other: for a while all believe that they own its shards. */
@@ -134,10 +144,32 @@ export class RelayNodes {
     this.#hub.cut(node.id);
   }
 
+  /** What the one says is lost to the other, which is not told so. Workers notice every break. */
+  part(from: number, to: number, forMs: number): void {
+    const { time, note } = this.#parts;
+    const [one, two] = [this.#nodes[from]?.id, this.#nodes[to]?.id];
+    if (!one || !two || one === two || !(this.#hub instanceof LossyBusHub)) return;
+    note(`node ${to} does not hear node ${from}`);
+    const way = [one, two] as const;
+    this.#parted.add(way);
+    this.#hub.part(...way);
+    time.after(forMs, () => {
+      if (this.#parted.has(way)) this.#rejoin(way);
+    });
+  }
+
+  #rejoin(way: readonly [NodeId, NodeId]): void {
+    this.#parted.delete(way);
+    this.#healedAt = this.#parts.time.now;
+    const still = [...this.#parted].some(([from, to]) => from === way[0] && to === way[1]);
+    if (!still && this.#hub instanceof LossyBusHub) this.#hub.rejoin(...way);
+  }
+
   heal(): void {
     if (this.#cut.size > 0) this.#healedAt = this.#parts.time.now;
     for (const id of this.#cut) this.#hub.heal(id);
     this.#cut.clear();
+    for (const way of [...this.#parted]) this.#rejoin(way);
   }
 
   #end(which: number, node: Node): void {
@@ -177,6 +209,9 @@ export function strikeNode(nodes: RelayNodes, count: number, random: Prng): stri
     "started",
     "cut off",
     "cut off",
+    "parted",
+    "parted",
+    "parted",
     "healed",
     "stopped",
     "drained",
@@ -184,7 +219,13 @@ export function strikeNode(nodes: RelayNodes, count: number, random: Prng): stri
   if (kind === "killed") nodes.kill(which);
   else if (kind === "started") nodes.start(which);
   else if (kind === "cut off") nodes.cut(which);
-  else if (kind === "healed") nodes.heal();
+  else if (kind === "parted") {
+    const other = (which + random.between(1, count - 1)) % count;
+    // Shorter or longer than it takes to hold a node for gone.
+    const forMs = random.chance(0.6) ? random.between(1, 3_000) : random.between(3_000, 10_000);
+    nodes.part(which, other, forMs);
+    if (random.chance(0.5)) nodes.part(other, which, forMs);
+  } else if (kind === "healed") nodes.heal();
   else if (kind === "stopped") void nodes.stop(which);
   else void nodes.drain(which, random.between(0, DRAIN_MS));
   return `node ${kind}`;

@@ -311,7 +311,13 @@ export class World {
         if (!life.alive) return;
         this.#relayStore = kv;
         const { time, random, network } = this;
-        const parts = { time, random, network, note: (line: string) => this.note(line) };
+        const parts = {
+          ...{ time, random, network, note: (line: string) => this.note(line) },
+          runtime: (own: Life) => ({
+            clock: this.relay.clock.during(own),
+            log: this.#log("relay"),
+          }),
+        };
         this.nodes = new RelayNodes(this.relayNodes, {
           ...parts,
           ...(this.#workers
