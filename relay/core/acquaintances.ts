@@ -4,7 +4,7 @@ import type { Crypto } from "../../shared/runtime.js";
 import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import type { Conversations } from "./conversations.js";
 import { directOf } from "./direct-of.js";
-import { Lru } from "./lru.js";
+import { type Lifetime, Lru } from "./lru.js";
 import type { Directory, LogStore } from "./ports.js";
 
 /** Tells the other nodes of the relay, where there are any. */
@@ -24,14 +24,21 @@ export class Acquaintances {
     ports: { logs: LogStore; directory: Directory; crypto: Crypto },
     conversations: Conversations,
     tell: TellUsers | null,
+    lifetime: Lifetime | null,
   ) {
     this.#tell = tell;
     this.#logs = ports.logs;
     this.#directory = ports.directory;
     this.#crypto = ports.crypto;
     this.#conversations = conversations;
-    this.#groups = new Remembered(async (user) => new Set(await this.#logs.groupsOf(user)));
-    this.#blocked = new Remembered(async (user) => new Set(await this.#directory.blockedBy(user)));
+    this.#groups = new Remembered(
+      async (user) => new Set(await this.#logs.groupsOf(user)),
+      lifetime,
+    );
+    this.#blocked = new Remembered(
+      async (user) => new Set(await this.#directory.blockedBy(user)),
+      lifetime,
+    );
   }
 
   /** Whether the two have a direct conversation or a group that is small enough for a mesh. */
@@ -84,14 +91,15 @@ export class Acquaintances {
   }
 }
 
-/** What the store says of users, read once. */
+/** What the store says of users, read once, or once in a while. */
 class Remembered<V> {
   readonly #read: (user: UserId) => Promise<V>;
-  readonly #known = new Lru<UserId, V>(MAX_CACHED_PEOPLE);
+  readonly #known: Lru<UserId, V>;
   readonly #reading = new Map<UserId, Promise<V>>();
 
-  constructor(read: (user: UserId) => Promise<V>) {
+  constructor(read: (user: UserId) => Promise<V>, lifetime: Lifetime | null) {
     this.#read = read;
+    this.#known = new Lru(MAX_CACHED_PEOPLE, lifetime);
   }
 
   async of(user: UserId): Promise<V> {

@@ -26,12 +26,15 @@ export async function setBlocked(
   if (other === userId || !(await people.user(other))) {
     throw new DovetailError("not_found", "There is no such other user.");
   }
-  const known = await acquaintances.blockedBy(userId);
-  if (known.has(other) === blocked) return;
-  if (blocked && known.size >= MAX_BLOCKED) {
-    throw new DovetailError("not_allowed", "You have blocked as many people as one may.");
+  // As the store has it: another node may have taken back what this one remembers.
+  const known = new Set(await directory.blockedBy(userId));
+  if (known.has(other) !== blocked) {
+    if (blocked && known.size >= MAX_BLOCKED) {
+      throw new DovetailError("not_allowed", "You have blocked as many people as one may.");
+    }
+    await health.write(() => directory.setBlocked(userId, other, blocked));
   }
-  await health.write(() => directory.setBlocked(userId, other, blocked));
+  // Also where nothing had to be written: an answer that was lost may be of a node that told nobody.
   acquaintances.blocksChanged(userId);
   presence.reconsider([userId, other]);
 }

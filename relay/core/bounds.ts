@@ -61,6 +61,12 @@ export const MAX_RECENT_BYTES = 131_072;
 /** Users, and devices, kept in memory; about 300 bytes each. */
 export const MAX_CACHED_PEOPLE = 20_000;
 
+/**
+ * Milliseconds for which one of several nodes believes what it remembers of users and devices: others
+ * that write the store may have no way to tell it what they changed.
+ */
+export const REMEMBERED_MS = 60_000;
+
 /** Rows of entries read from the store at a time: 2 MiB at the most. */
 export const ENTRIES_PER_READ = 32;
 

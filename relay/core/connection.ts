@@ -30,7 +30,7 @@ export interface ConnectionContext {
   readonly health: WriteHealth;
   /** Of this node. */
   readonly node: string;
-  /** Names this start of the relay; of several nodes, which share a store that none restores, the same. */
+  /** Names this start of the relay; of nodes that hear each other, on a store that none restores, the same. */
   readonly run: Uint8Array;
   /** Where clients find this relay's nodes: some of them, where there are many. */
   addresses(): readonly string[];

@@ -74,6 +74,8 @@ export class Conversations {
 
   /** Other nodes own other conversations now, and may have written to any. */
   forgetAll(): void {
+    // Whoever is about to write from one of them fetches it anew, and what is being written is not kept.
+    for (const conversation of this.#cache.values()) conversation.stale = true;
     this.#cache.clear();
     this.#loading.clear();
   }
@@ -105,9 +107,9 @@ export class Conversations {
     return conversation.spans(user) ?? stored;
   }
 
-  /** Takes one that was just committed. */
+  /** Takes one that was just committed, unless it was forgotten meanwhile: of others' cursors it may lack. */
   adopt(conversation: Conversation): void {
-    this.#cache.set(conversation.id, conversation);
+    if (!conversation.stale) this.#cache.set(conversation.id, conversation);
   }
 
   /** Somebody else wrote: what is in memory is not to be written from again. */

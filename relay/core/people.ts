@@ -1,7 +1,7 @@
 import type { DeviceId, UserId } from "../../shared/ids.js";
 import type { Person } from "../../shared/protocol.js";
 import { MAX_CACHED_PEOPLE } from "./bounds.js";
-import { Lru } from "./lru.js";
+import { type Lifetime, Lru } from "./lru.js";
 import type { Device, Directory } from "./ports.js";
 
 /** Tells all nodes of the relay, where there are several; resolves when they know. */
@@ -11,13 +11,14 @@ type TellRemoved = (id: DeviceId) => Promise<void>;
 export class People {
   readonly #directory: Directory;
   readonly #users = new Lru<UserId, Person>(MAX_CACHED_PEOPLE);
-  readonly #devices = new Lru<DeviceId, Device>(MAX_CACHED_PEOPLE);
+  readonly #devices: Lru<DeviceId, Device>;
   readonly #tell: TellRemoved | null;
   #removals = 0;
 
-  constructor(directory: Directory, tell: TellRemoved | null) {
+  constructor(directory: Directory, tell: TellRemoved | null, lifetime: Lifetime | null) {
     this.#directory = directory;
     this.#tell = tell;
+    this.#devices = new Lru(MAX_CACHED_PEOPLE, lifetime);
   }
 
   async user(id: UserId): Promise<Person | null> {
@@ -54,6 +55,12 @@ export class People {
   forgetHere(id: DeviceId): void {
     this.#removals++;
     this.#devices.delete(id);
+  }
+
+  /** Nodes have come or gone: of removals they may not have told. */
+  forgetAll(): void {
+    this.#removals++;
+    this.#devices.clear();
   }
 
   /** An empty prefix would list everybody, so it finds nobody. */

@@ -5,7 +5,7 @@ import type { Clock, Log } from "../../shared/runtime.js";
 import type { Acquaintances, TellUsers } from "./acquaintances.js";
 import { MAX_CACHED_PEOPLE } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
-import { Lru } from "./lru.js";
+import { type Lifetime, Lru } from "./lru.js";
 import type { Directory } from "./ports.js";
 
 /** Who is there, who wants to know it, and when somebody was last seen. */
@@ -19,7 +19,7 @@ export class PresenceBoard {
   readonly #watchers = new Map<UserId, Set<Peer>>();
   /** Whom each connection wants to follow, and whether it may. */
   readonly #watched = new Map<Peer, Map<UserId, boolean>>();
-  readonly #lastSeen = new Lru<UserId, number>(MAX_CACHED_PEOPLE);
+  readonly #lastSeen: Lru<UserId, number>;
   readonly #running = new Set<Promise<void>>();
 
   constructor(
@@ -27,8 +27,10 @@ export class PresenceBoard {
     acquaintances: Acquaintances,
     connections: Connections,
     tellReconsider: TellUsers | null,
+    lifetime: Lifetime | null,
   ) {
     this.#tellReconsider = tellReconsider;
+    this.#lastSeen = new Lru(MAX_CACHED_PEOPLE, lifetime);
     this.#directory = ports.directory;
     this.#clock = ports.clock;
     this.#log = ports.log;
@@ -121,6 +123,11 @@ export class PresenceBoard {
     const now = this.#clock.now();
     this.#saw(userId, peer.deviceId, devices.length === 0, now);
     this.#tell({ userId, devices, lastSeen: devices.length > 0 ? 0 : now });
+  }
+
+  /** Nodes have come or gone: others may have seen them since. */
+  forgetSeen(): void {
+    this.#lastSeen.clear();
   }
 
   /** Resolves once what was seen is written. */

@@ -5,7 +5,7 @@ import { CloseCode, type RelayFrame, RUN_BYTES, relayFrames } from "../../shared
 import type { Random } from "../../shared/runtime.js";
 import { Acquaintances } from "./acquaintances.js";
 import { AttentionBoard } from "./attention.js";
-import { MAX_COMMITS, REMOVAL_MS } from "./bounds.js";
+import { MAX_COMMITS, REMEMBERED_MS, REMOVAL_MS } from "./bounds.js";
 import { Cluster } from "./cluster/cluster.js";
 import { Nodes } from "./cluster/nodes.js";
 import type { RelayConfig } from "./config.js";
@@ -76,6 +76,8 @@ export class Relay {
     this.#ports = ports;
     const nodes = ports.bus ? new Nodes(ports.bus, ports) : null;
     this.#nodes = nodes;
+    // What other nodes change they tell, those that are heard.
+    const lifetime = nodes && { clock, ms: REMEMBERED_MS };
     const people = new People(
       directory,
       nodes &&
@@ -83,12 +85,14 @@ export class Relay {
           this.#cluster?.gateway.deviceRemoved(deviceId);
           return nodes.askAll((id) => ({ type: "deviceRemoved", id, deviceId }), REMOVAL_MS);
         }),
+      lifetime,
     );
     const conversations = new Conversations(logs, people, clock, nodes !== null);
     const acquaintances = new Acquaintances(
       { logs, directory, crypto },
       conversations,
       nodes && ((users) => nodes.tellAll({ type: "circles", users })),
+      lifetime,
     );
     const connections = new Connections(metrics, nodes);
     this.#health = new WriteHealth(logs, clock, log);
@@ -110,6 +114,7 @@ export class Relay {
       acquaintances,
       connections,
       nodes && ((users) => nodes.tellAll({ type: "reconsider", users })),
+      lifetime,
     );
     const attention = new AttentionBoard(connections, clock);
     const presence = this.#presence;
@@ -164,7 +169,8 @@ export class Relay {
       people,
       health: this.#health,
       node: nodes?.node ?? "",
-      run: nodes ? new Uint8Array(RUN_BYTES) : ports.random.bytes(RUN_BYTES),
+      run:
+        ports.bus && !ports.bus.alone ? new Uint8Array(RUN_BYTES) : ports.random.bytes(RUN_BYTES),
       addresses: () => someOf(this.#status.addresses, ports.random),
       applications: cluster?.applications ?? pairings,
       async mayOpen(connection) {

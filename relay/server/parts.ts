@@ -42,7 +42,7 @@ type Taker = (args: readonly unknown[]) => Promise<unknown>;
 
 export interface Parts {
   readonly store: RelayStore & { readonly name: string };
-  /** Null where it is the only node. */
+  /** Null where nobody else can write the store. */
   readonly bus: (Bus & { gathered?(): Promise<void>; readonly lost?: Promise<void> }) | null;
   /** Prometheus text of this process, or of all workers. */
   readonly metricsOfAll: () => Promise<string>;
@@ -83,7 +83,9 @@ async function cassandra(
   const store = await CassandraRelayStore.open(options, `relay-${randomUUID()}`);
   const snapshots = null;
   if (!nats) {
-    return { store, bus: null, metricsOfAll, snapshots, close: () => store.close() };
+    // Others may write the keyspace all the same: nothing that is remembered is believed for long.
+    const bus = aloneBus(randomBytes(NODE_BYTES).toString("hex"));
+    return { store, bus, metricsOfAll, snapshots, close: () => store.close() };
   }
   try {
     const node = randomBytes(NODE_BYTES).toString("hex") as NodeId;

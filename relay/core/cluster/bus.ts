@@ -16,6 +16,8 @@ export interface BusListener {
  */
 export interface Bus {
   readonly node: NodeId;
+  /** Nobody is ever heard on it: this node is the only one, or knows nothing of others on its store. */
+  readonly alone?: true;
   /** Called once, before anything is sent. */
   listen(listener: BusListener): void;
   /** Who owns what among these nodes, where it is not a ring of them that says so. */

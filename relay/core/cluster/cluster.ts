@@ -51,6 +51,8 @@ export class Cluster implements NodesListener {
   ringChanged(gone: readonly NodeId[]): void {
     this.#requests.conversations.forgetAll();
     this.#requests.acquaintances.forgetAll();
+    this.#requests.people.forgetAll();
+    this.#requests.presence.forgetSeen();
     for (const node of gone) this.#shard.nodeGone(node);
     this.gateway.ringChanged(gone);
     this.#status.ringChanged(gone);

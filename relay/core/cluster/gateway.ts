@@ -1,4 +1,5 @@
 import { toHex } from "../../../shared/bytes.js";
+import { DovetailError } from "../../../shared/errors.js";
 import type { DeviceId, UserId } from "../../../shared/ids.js";
 import { MAX_CHANGES } from "../../../shared/limits.js";
 import { clientFrames, type RelayFrame, relayFrames } from "../../../shared/protocol.js";
@@ -78,6 +79,8 @@ export class ClusterGateway {
         return this.#ask(guest, guest.seat ?? this.#nodes.node, frame, true);
       case "openPairing":
         await this.#closePairing(guest);
+        // Nobody would end what it opens from now on.
+        if (!this.#isHere(guest)) return null;
         guest.place = toHex(frame.place);
         return this.#ask(guest, this.#nodes.owner(guest.place), frame, true);
       case "closePairing":
@@ -144,36 +147,33 @@ export class ClusterGateway {
     guest.place = null;
     guest.layout = this.#layoutOf(guest);
     guest.seat = this.#nodes.owner(peer.userId);
-    void this.#announce(guest, guest.layout);
+    void this.#announce(guest, ++guest.settled);
   }
 
-  async #announce(guest: Guest, layout: string): Promise<void> {
+  /** Until all of it is told: what is kept of it at other nodes is no better than what they were told. */
+  async #announce(guest: Guest, settled: number): Promise<void> {
     const { seats, clock, log } = this.#parts;
-    const { userId, deviceId, address } = guest.peer;
-    const { connection } = address;
     const node = guest.seat as NodeId;
-    const wanted = (): boolean => this.#isHere(guest) && guest.layout === layout;
-    if (node === this.#nodes.node) seats.take(guest.peer);
-    else {
-      guest.knownAt.add(node);
-      for (let known = false; !known && wanted(); ) {
-        try {
-          await this.#nodes.ask(node, (id) => ({
-            type: "arrived",
-            id,
-            connection,
-            userId,
-            deviceId,
-          }));
-          known = true;
-        } catch (error) {
-          log.debug("guest.not-announced", { node, error });
-          await new Promise<void>((resolve) => void clock.after(ASK_AGAIN_MS, resolve));
-        }
+    const isHere = node === this.#nodes.node;
+    if (isHere) seats.take(guest.peer);
+    else guest.knownAt.add(node);
+    for (let known = isHere, told = false; !told; ) {
+      if (!this.#isHere(guest) || guest.settled !== settled) return;
+      try {
+        if (!known) await this.#tellArrived(guest.peer, node);
+        known = true;
+        if (this.#isHere(guest) && guest.settled === settled) await this.#tellAgain(guest);
+        told = true;
+      } catch (error) {
+        log.debug("guest.not-announced", { node, error });
+        await new Promise<void>((resolve) => void clock.after(ASK_AGAIN_MS, resolve));
       }
     }
-    if (wanted())
-      await this.#tellAgain(guest).catch((error) => log.warn("guest.failed", { error }));
+  }
+
+  #tellArrived({ userId, deviceId, address }: Peer, node: NodeId): Promise<unknown> {
+    const { connection } = address;
+    return this.#nodes.ask(node, (id) => ({ type: "arrived", id, connection, userId, deviceId }));
   }
 
   /** What the client has told before of its attention, and whom it watches. */
@@ -191,7 +191,7 @@ export class ClusterGateway {
       requestId: 0,
       userIds: watching,
     });
-    if (states.type !== "presences") return;
+    if (states.type !== "presences") throw new DovetailError("overloaded");
     for (const presence of states.states) {
       guest.peer.send(relayFrames.encode({ type: "presence", presence }));
     }

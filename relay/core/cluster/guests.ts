@@ -12,6 +12,8 @@ export interface Guest {
   watching: readonly UserId[];
   /** Owner of the user, then of each that is watched, when it was last told. */
   layout: string;
+  /** How often it was told anew: what was begun before that is over. */
+  settled: number;
   /** The pairing place that it opened. */
   place: string | null;
   attention: {
@@ -33,6 +35,7 @@ export const newGuest = (peer: Peer, now: number): Guest => ({
   seat: null,
   watching: [],
   layout: "",
+  settled: 0,
   place: null,
   attention: null,
   knownAt: new Set(),

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type NodeId, Ring } from "../../../relay/core/cluster/ring.js";
 import type { Relay } from "../../../relay/core/relay.js";
+import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId } from "../../../shared/ids.js";
 import { CloseCode, deviceBytes, type RelayFrame } from "../../../shared/protocol.js";
 import { Client, World } from "../world.js";
@@ -213,6 +214,48 @@ describe("a node that is cut off and believes that it owns a log", () => {
     expect(told.stamp).toBeGreaterThan(0);
     await there.append(talk, 2, ["heard"]);
     await alice.until(() => textsOf(alice).includes("heard"));
+  });
+});
+
+describe("what a node remembers", () => {
+  it("of a device that was removed where it was not heard is forgotten when it is heard again", async () => {
+    const owning = owner(talk);
+    const there = at(owning, bob.key);
+    await there.authenticate();
+    const { deviceId } = alice.key;
+    const handIn = (n: number) =>
+      there.append(talk, n, ["late"], {
+        of: deviceId,
+        signatures: [alice.signatureOf(talk, n, "late")],
+      });
+    expect(await handIn(1)).toMatchObject({ type: "appended" });
+    hub.cut(owning);
+    await world.store.directory.removeDevice(alice.userId, deviceId);
+    hub.heal(owning);
+    await there.ask({ type: "getDevices" });
+    expect(await handIn(2)).toMatchObject({ code: "device_removed" });
+  });
+
+  it("of whom a client watches reaches a new owner, also where that could not take it at once", async () => {
+    const owning = owner(bob.userId);
+    const [one, two] = others(owning) as [NodeId, NodeId];
+    const here = at(one, alice.key);
+    const there = at(two, bob.key);
+    await here.authenticate();
+    await there.authenticate();
+    await here.ask({ type: "watchPresence", userIds: [bob.userId] });
+    const failing = vi
+      .spyOn(world.store.logs, "conversation")
+      .mockRejectedValue(new DovetailError("storage_failed"));
+    hub.kill(owning);
+    await here.ask({ type: "getDevices" });
+    await vi.waitFor(() => expect(failing).toHaveBeenCalled());
+    failing.mockRestore();
+    await here.ask({ type: "getDevices" });
+    world.clock.advance(1_000);
+    await here.until(() => presenceOf(here, bob)?.devices.length === 1);
+    there.session.closed();
+    await here.until(() => presenceOf(here, bob)?.devices.length === 0);
   });
 });
 
