@@ -81,13 +81,10 @@ export class ClusterGateway {
         await this.#closePairing(guest);
         // Nobody would end what it opens from now on.
         if (!this.#isHere(guest)) return null;
-        guest.place = toHex(frame.place);
-        return this.#ask(guest, this.#nodes.owner(guest.place), frame, true);
+        return this.#openPairing(guest, frame);
       case "closePairing":
-      case "addDevice": {
-        const { place } = guest;
-        return this.#ask(guest, place ? this.#nodes.owner(place) : this.#nodes.node, frame, true);
-      }
+      case "addDevice":
+        return this.#ask(guest, guest.place?.node ?? this.#nodes.node, frame, true);
       case "getChanges":
         return this.#changes(guest, frame);
       default: {
@@ -118,6 +115,7 @@ export class ClusterGateway {
     const soonMs = Math.max(LOOK_SOON_MS, this.#guests.size / LOOKS_PER_MS);
     for (const guest of this.#guests.values()) {
       for (const node of gone) guest.knownAt.delete(node);
+      this.#keepPlace(guest);
       if (guest.layout !== this.#layoutOf(guest)) this.#settle(guest);
       // What was on its way to the client, or about it, may have been lost with a node.
       guest.certainAt = Number.NEGATIVE_INFINITY;
@@ -241,12 +239,28 @@ export class ClusterGateway {
     return { type: "presences", requestId, states };
   }
 
+  #openPairing(guest: Guest, frame: Frame<"openPairing">): Promise<Answer> {
+    const name = toHex(frame.place);
+    const node = this.#nodes.owner(name);
+    guest.place = { name, node };
+    return this.#ask(guest, node, frame, true);
+  }
+
   async #closePairing(guest: Guest): Promise<void> {
     const { place } = guest;
-    if (!place) return;
     guest.place = null;
-    const frame = { type: "closePairing", requestId: 0 } as const;
-    await this.#ask(guest, this.#nodes.owner(place), frame, true);
+    if (!place || !this.#nodes.has(place.node)) return;
+    await this.#ask(guest, place.node, { type: "closePairing", requestId: 0 }, true);
+  }
+
+  /** Whoever asks from now on asks another node: so who waits at this one is told that it is in vain. */
+  #keepPlace(guest: Guest): void {
+    const { place } = guest;
+    if (!place || (this.#nodes.has(place.node) && this.#nodes.owner(place.name) === place.node))
+      return;
+    this.#closePairing(guest).catch((error) =>
+      this.#parts.log.debug("place.not-closed", { error }),
+    );
   }
 
   async #changes(guest: Guest, frame: Frame<"getChanges">): Promise<Answer> {

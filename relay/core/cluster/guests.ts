@@ -14,8 +14,8 @@ export interface Guest {
   layout: string;
   /** How often it was told anew: what was begun before that is over. */
   settled: number;
-  /** The pairing place that it opened. */
-  place: string | null;
+  /** The pairing place that it opened, and at which node. */
+  place: { readonly name: string; readonly node: NodeId } | null;
   attention: {
     readonly frame: Extract<ClientFrame, { type: "attention" }>;
     /** Monotonic milliseconds. */

@@ -2,9 +2,16 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type NodeId, Ring } from "../../../relay/core/cluster/ring.js";
 import type { Relay } from "../../../relay/core/relay.js";
+import { fromHex, toHex } from "../../../shared/bytes.js";
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId } from "../../../shared/ids.js";
-import { CloseCode, deviceBytes, type RelayFrame } from "../../../shared/protocol.js";
+import {
+  CloseCode,
+  deviceBytes,
+  HASH_BYTES,
+  linkBytes,
+  type RelayFrame,
+} from "../../../shared/protocol.js";
 import { Client, World } from "../world.js";
 import { MemoryBusHub } from "./memory-bus.js";
 
@@ -257,6 +264,36 @@ describe("what a node remembers", () => {
     there.session.closed();
     await here.until(() => presenceOf(here, bob)?.devices.length === 0);
   });
+});
+
+it("a new device that waits at a pairing place is told when others ask for it elsewhere", async () => {
+  const fourth = "4".repeat(32) as NodeId;
+  const more = new Ring([...NAMES, fourth]);
+  // Of people whose shard stays where it is, and of places that move from one node to the fourth.
+  let person = alice;
+  for (let i = 0; more.owner(person.userId) === fourth; i++) {
+    person = at(first);
+    await person.register(`person${i}`);
+  }
+  const places = Array.from({ length: 1_000 }, (_, i) => fromHex(i.toString(16).padStart(32, "0")));
+  const moving = places.find(
+    (each) => owner(toHex(each)) === second && more.owner(toHex(each)) === fourth,
+  );
+  expect(moving).toBeDefined();
+  await person.ask({ type: "openPairing", place: moving as Uint8Array });
+  const joining = at(third);
+  const { relay, nonce } = await joining.challenge();
+  const asked = {
+    place: moving as Uint8Array,
+    publicKey: joining.key.publicKey,
+    deviceName: "phone",
+  };
+  const signature = joining.sign(linkBytes(relay, nonce, asked));
+  joining.tell({ type: "link", ...asked, proof: new Uint8Array(HASH_BYTES), signature });
+  await person.got("linking");
+  world.anotherRelay({}, hub.join(fourth));
+  await joining.closed();
+  expect(joining.all("error").at(-1)?.code).toBe("pairing_unknown");
 });
 
 describe("a device that is removed while its node is cut off", () => {
