@@ -144,7 +144,12 @@ export class RelayNodes {
     this.#hub.cut(node.id);
   }
 
-  /** What the one says is lost to the other, which is not told so. Workers notice every break. */
+  /** Workers notice every break. */
+  get canPart(): boolean {
+    return this.#hub instanceof LossyBusHub;
+  }
+
+  /** What the one says is lost to the other, which is not told so. */
   part(from: number, to: number, forMs: number): void {
     const { time, note } = this.#parts;
     const [one, two] = [this.#nodes[from]?.id, this.#nodes[to]?.id];
@@ -204,7 +209,7 @@ function stopped(node: Node): Promise<void> {
 /** What goes wrong with nodes alone. */
 export function strikeNode(nodes: RelayNodes, count: number, random: Prng): string {
   const which = random.between(0, count - 1);
-  const kind = random.pick([
+  const picked = random.pick([
     "killed",
     "started",
     "cut off",
@@ -216,6 +221,7 @@ export function strikeNode(nodes: RelayNodes, count: number, random: Prng): stri
     "stopped",
     "drained",
   ] as const);
+  const kind = picked === "parted" && !nodes.canPart ? "cut off" : picked;
   if (kind === "killed") nodes.kill(which);
   else if (kind === "started") nodes.start(which);
   else if (kind === "cut off") nodes.cut(which);
