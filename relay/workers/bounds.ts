@@ -42,3 +42,6 @@ export const ALIVE_MS = 1_000;
 
 /** Ticks without one, after which a worker is killed: it stands still, and all that concerns its folders waits. */
 export const SILENT_TICKS = 20;
+
+/** Ticks that it has for its first one: sixteen that start at once on few cores take their time. */
+export const START_TICKS = 120;

@@ -144,7 +144,7 @@ export class Crew {
       ended: latch(),
     };
     seat.life = life;
-    this.#watchdog.heard(index);
+    this.#watchdog.started(index);
   }
 
   #said(index: number, life: Life, message: FromWorker): void {

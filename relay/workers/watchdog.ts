@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../shared/runtime.js";
-import { ALIVE_MS, SILENT_TICKS } from "./bounds.js";
+import { ALIVE_MS, SILENT_TICKS, START_TICKS } from "./bounds.js";
 
 /**
  * Finds workers that stand still. Silence is counted in ticks and not by a clock: while the whole
@@ -8,8 +8,8 @@ import { ALIVE_MS, SILENT_TICKS } from "./bounds.js";
 export class Watchdog {
   readonly #clock: Clock;
   readonly #hung: (index: number) => void;
-  /** Ticks since each was last heard. */
-  readonly #silent = new Map<number, number>();
+  /** Ticks that are left to each. */
+  readonly #left = new Map<number, number>();
   #ticking: Timer;
 
   constructor(clock: Clock, hung: (index: number) => void) {
@@ -18,13 +18,16 @@ export class Watchdog {
     this.#ticking = this.#tickLater();
   }
 
-  /** Also of one that was just started: it has as long to say its first word. */
+  started(index: number): void {
+    this.#left.set(index, START_TICKS);
+  }
+
   heard(index: number): void {
-    this.#silent.set(index, 0);
+    this.#left.set(index, SILENT_TICKS);
   }
 
   forget(index: number): void {
-    this.#silent.delete(index);
+    this.#left.delete(index);
   }
 
   stop(): void {
@@ -34,11 +37,10 @@ export class Watchdog {
   #tickLater(): Timer {
     return this.#clock.after(ALIVE_MS, () => {
       this.#ticking = this.#tickLater();
-      for (const [index, before] of this.#silent) {
-        const ticks = before + 1;
-        if (ticks < SILENT_TICKS) this.#silent.set(index, ticks);
+      for (const [index, left] of this.#left) {
+        if (left > 1) this.#left.set(index, left - 1);
         else {
-          this.#silent.delete(index);
+          this.#left.delete(index);
           this.#hung(index);
         }
       }

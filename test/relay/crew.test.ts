@@ -6,6 +6,7 @@ import {
   MAX_RESTART_MS,
   SETTLED_MS,
   SILENT_TICKS,
+  START_TICKS,
 } from "../../relay/workers/bounds.js";
 import { Crew, type WorkerListener } from "../../relay/workers/crew.js";
 import type { FromWorker, ToWorker } from "../../relay/workers/messages.js";
@@ -112,12 +113,14 @@ describe("a worker that stands still", () => {
     at(1).end();
     live(1, 0);
     const mute = at(1);
-    live(SILENT_TICKS, 0);
+    live(START_TICKS - 2, 0);
+    expect(mute.killed).toBe(false);
+    live(2, 0);
     expect(mute).toMatchObject({ index: 1, killed: true });
     live(1, 0);
     const stopped = crew.stop();
     at(0).say({ type: "stopped" });
-    live(SILENT_TICKS, 0);
+    live(START_TICKS, 0);
     expect(started.at(-1)).toMatchObject({ index: 1, killed: true });
     at(0).end();
     await stopped;
