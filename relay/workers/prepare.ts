@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { DovetailError } from "../../shared/errors.js";
 import type { KeyValue } from "../../shared/key-value.js";
 import type { Log } from "../../shared/runtime.js";
 import { refuseMarked, syncAll, syncFolder } from "../backup/marks.js";
@@ -9,7 +10,16 @@ import { KvRelayStore, SCHEMA_VERSION } from "../store/kv-relay-store.js";
 import { keys, rows } from "../store/rows.js";
 import { carryOver, type Target } from "../store/sharded/carry-over.js";
 import { FOLDERS } from "../store/sharded/folders.js";
-import { directoryPath, folderPath, openPatiently, shardsIn } from "./folders.js";
+import {
+  DIRECTORY,
+  directoryPath,
+  folderName,
+  folderPath,
+  openPatiently,
+  shardsIn,
+} from "./folders.js";
+
+const ALL_FOLDERS = Array.from({ length: FOLDERS }, (_, folder) => folderName(folder));
 
 /** Where the store of one place is kept aside once its folders are there. */
 const asideIn = (data: string): string => join(data, "before-workers");
@@ -25,15 +35,26 @@ const namesIn = (folder: string): Promise<string[]> =>
 
 const newName = (): string => `relay-${randomUUID()}`;
 
-/** Whether the data are in folders already. */
+/**
+ * Whether the data are in folders already.
+ * @throws DovetailError `profile_corrupt` where one of the folders is missing: LevelDB would make it anew,
+ * as if there had never been anything in it.
+ */
 export async function inFolders(data: string): Promise<boolean> {
-  return (await namesIn(data)).includes("shards");
+  if (!(await namesIn(data)).includes("shards")) return false;
+  const there = new Set(await namesIn(shardsIn(data)));
+  const missing = [DIRECTORY, ...ALL_FOLDERS].filter((name) => !there.has(name));
+  if (missing.length === 0) return true;
+  throw new DovetailError(
+    "profile_corrupt",
+    `${shardsIn(data)} lacks ${missing.join(", ")}. Put back what was there, or restore a backup.`,
+  );
 }
 
 /**
  * Sees to it that the folders are there, and gives the relay's name. What an earlier try has left half
  * done is done anew: they are there with one renaming.
- * @throws DovetailError as `openLevel` and `carryOver`; `profile_newer`.
+ * @throws DovetailError as `openLevel`, `carryOver` and `inFolders`; `profile_newer`.
  */
 export async function prepareFolders(data: string, log: Log): Promise<string> {
   await refuseMarked(data);

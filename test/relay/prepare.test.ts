@@ -100,3 +100,14 @@ it("gives a name to a relay whose first start ended before it had one", async ()
   await within(data, async () => {});
   expect(await prepare()).toMatch(/^relay-.{36}$/);
 });
+
+it("does not go on with an empty folder in the place of one that is missing", async () => {
+  await oneStore();
+  await prepare();
+  await rm(folderPath(shardsIn(data), 3), { recursive: true });
+  await expect(prepare()).rejects.toMatchObject({
+    code: "profile_corrupt",
+    message: expect.stringContaining("lacks 03"),
+  });
+  expect(await readdir(shardsIn(data))).not.toContain("03");
+});
