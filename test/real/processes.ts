@@ -14,6 +14,7 @@ import type {
   Params,
   Results,
 } from "../../shared/client-api.js";
+import { freePort } from "../parts/nats.mjs";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 export const DIST = join(ROOT, "dist");
@@ -57,7 +58,9 @@ export class Scene {
     within?: string[];
     log?: string;
   }): Promise<Relay> {
-    const { data, port = 0, args = [], within = [], log } = options;
+    const { data, args = [], within = [], log } = options;
+    // A connection of somebody else must not have it when the relay is started there again.
+    const port = options.port || (await freePort());
     const command = [
       join(DIST, "relay/main.js"),
       ...["--host", "127.0.0.1", "--port", String(port), "--data", data, "--workers", "1", ...args],
@@ -85,7 +88,8 @@ export class Scene {
     relay: string;
     port?: number;
   }): Promise<BrowserHost> {
-    const { profile, relay, port = 0 } = options;
+    const { profile, relay } = options;
+    const port = options.port || (await freePort());
     const child = this.#start(
       [],
       [
