@@ -6,7 +6,7 @@ import { FLAGS } from "./content.js";
 import { announce, type Core, putConversation, putStamp, reachStamp } from "./core.js";
 import type { Change } from "./journal.js";
 import { membershipWrites } from "./membership.js";
-import { moveMember } from "./receipts.js";
+import { moveMembers } from "./receipts.js";
 import {
   type ConversationRow,
   draftRow,
@@ -20,7 +20,7 @@ import { untold } from "./untold.js";
 
 /**
  * A conversation as the relay has it: makes it known, or notes how far its log has come. The cursors
- * of one that was known are moved by {@link moveMember}, which sees what they pass over.
+ * of one that was known are moved by {@link moveMembers}, which sees what they pass over.
  */
 export async function meet(
   core: Core,
@@ -104,42 +104,30 @@ async function recall(core: Core, conversation: Conversation): Promise<void> {
 }
 
 /**
- * Those of the relay, with the cursors of those that were known left for `moveMember`; also the own,
+ * Those of the relay, with the cursors of those that were known left for `moveMembers`; also the own,
  * of somebody who comes back, for there is a history here that it is the cursor of.
  */
-const merged = (
+function merged(
   before: readonly MemberRow[],
   told: readonly MemberRow[],
   self: UserId,
-): MemberRow[] =>
-  told.map((member) => {
-    const known = before.find(({ userId }) => userId === member.userId);
+): MemberRow[] {
+  const knownBefore = new Map(before.map((member) => [member.userId, member]));
+  return told.map((member) => {
+    const known = knownBefore.get(member.userId);
     if (known) return { ...known, admin: member.admin };
     return member.userId === self ? { ...member, deliveredUpTo: 0, readUpTo: 0 } : member;
   });
+}
 
-/** {@link meet}, then every cursor. */
+/** {@link meet}, then every cursor: of a thousand members in one change. */
 export async function meetWithCursors(
   core: Core,
   told: ConversationState,
   stamp?: number,
 ): Promise<void> {
   await core.journal.run(() => meet(core, told));
-  for (const member of changedCursors(core, told)) {
-    await core.journal.run(() => moveMember(core, told.conversationId, member));
-  }
-  if (stamp !== undefined) await core.journal.run(() => reach(core, stamp));
-}
-
-/** A group has a thousand members, most of whom have not moved. */
-function changedCursors(core: Core, told: ConversationState): ConversationState["members"] {
-  const known = new Map(
-    core.state.conversation(told.conversationId).row.members.map((row) => [row.userId, row]),
-  );
-  return told.members.filter(({ userId, deliveredUpTo, readUpTo }) => {
-    const row = known.get(userId);
-    return row && (row.deliveredUpTo < deliveredUpTo || row.readUpTo < readUpTo);
-  });
+  await core.journal.run(() => moveMembers(core, told.conversationId, told.members, stamp));
 }
 
 /** The position alone, when what it stands for is stored. */

@@ -32,43 +32,46 @@ import { messageOf } from "./views.js";
 /** Own messages whose state is told anew when somebody's cursor moves over them: what may be on a screen. */
 const MAX_RETOLD = 500;
 
+type Moved = Omit<MemberRow, "admin">;
+
 /** A page of rows from the store; the log is long. */
 const COUNT_PAGE = 250;
 
-/** The cursors of a member, as the relay tells them. Those that would run back are passed over. */
-export async function moveMember(
+/** {@link moveMembers} for one. */
+export const moveMember = (
   core: Core,
   conversationId: ConversationId,
-  moved: Omit<MemberRow, "admin">,
+  moved: Moved,
+  stamp?: number,
+): Promise<Change<void>> => moveMembers(core, conversationId, [moved], stamp);
+
+/** The cursors of members, as the relay tells them. Those that would run back are passed over. */
+export async function moveMembers(
+  core: Core,
+  conversationId: ConversationId,
+  moved: readonly Moved[],
   stamp?: number,
 ): Promise<Change<void>> {
   const { state } = core;
   const conversation = state.conversation(conversationId);
-  const before = conversation.row.members.find((member) => member.userId === moved.userId);
-  const after = before && {
-    ...before,
-    deliveredUpTo: Math.max(before.deliveredUpTo, moved.deliveredUpTo),
-    readUpTo: Math.max(before.readUpTo, moved.readUpTo),
-  };
-  if (
-    !after ||
-    (after.deliveredUpTo === before.deliveredUpTo && after.readUpTo === before.readUpTo)
-  ) {
+  const after = advanced(conversation.row.members, moved);
+  if (after.size === 0) {
     return { writes: putStamp(core, stamp), durable: false, apply: () => reachStamp(core, stamp) };
   }
   let row: ConversationRow = {
     ...conversation.row,
-    members: conversation.row.members.map((member) => (member === before ? after : member)),
+    members: conversation.row.members.map((member) => after.get(member) ?? member),
   };
-  if (moved.userId === state.self.userId && after.readUpTo > row.readUpTo) {
-    row = await readUpTo(core, { ...conversation, row }, after.readUpTo);
+  const isOwn = ({ userId }: MemberRow): boolean => userId === state.self.userId;
+  const own = [...after.values()].find(isOwn);
+  if (own && own.readUpTo > row.readUpTo) {
+    row = await readUpTo(core, { ...conversation, row }, own.readUpTo);
   }
-  const from = Math.min(before.deliveredUpTo, before.readUpTo) + 1;
-  const to = Math.max(after.deliveredUpTo, after.readUpTo);
+  const others = [...after].filter(([before]) => !isOwn(before));
+  const from = Math.min(...others.map(([before]) => Math.min(...cursorsOf(before)))) + 1;
+  const to = Math.max(...others.map(([, now]) => Math.max(...cursorsOf(now))));
   const retold =
-    moved.userId === state.self.userId
-      ? []
-      : await ownBetween(core, { ...conversation, row }, from, to);
+    others.length === 0 ? [] : await ownBetween(core, { ...conversation, row }, from, to);
   return {
     writes: [putConversation(row), ...membershipWrites(row), ...putStamp(core, stamp)],
     // The relay keeps cursors; what is lost of them here it tells again.
@@ -80,6 +83,26 @@ export async function moveMember(
       announce(core, conversation);
     },
   };
+}
+
+const cursorsOf = ({ deliveredUpTo, readUpTo }: MemberRow) => [deliveredUpTo, readUpTo] as const;
+
+/** Each member who has come further, as they were and as they are then. */
+function advanced(
+  members: readonly MemberRow[],
+  moved: readonly Moved[],
+): ReadonlyMap<MemberRow, MemberRow> {
+  const told = new Map(moved.map((each) => [each.userId, each]));
+  const after = new Map<MemberRow, MemberRow>();
+  for (const member of members) {
+    const cursors = told.get(member.userId);
+    if (!cursors) continue;
+    const deliveredUpTo = Math.max(member.deliveredUpTo, cursors.deliveredUpTo);
+    const readUpTo = Math.max(member.readUpTo, cursors.readUpTo);
+    if (deliveredUpTo === member.deliveredUpTo && readUpTo === member.readUpTo) continue;
+    after.set(member, { ...member, deliveredUpTo, readUpTo });
+  }
+  return after;
 }
 
 async function ownBetween(

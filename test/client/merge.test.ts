@@ -1,10 +1,10 @@
 /** However entries arrive, in the end there is one history: the log's. */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { backoffMs } from "../../electron/client/backoff.js";
 import { type Body, encodeContent } from "../../electron/client/content.js";
 import type { Core } from "../../electron/client/core.js";
-import { meet } from "../../electron/client/directory.js";
+import { meet, meetWithCursors } from "../../electron/client/directory.js";
 import { addDirect, addOwn, addSequenced, holdOwn } from "../../electron/client/entries.js";
 import { Emitter } from "../../electron/client/events.js";
 import { listMessages } from "../../electron/client/history.js";
@@ -310,6 +310,33 @@ test("cursors never run back", async () => {
       }
     }),
   );
+});
+
+test("of a large group the cursors of all come in one change, and each one only forward", async () => {
+  const store = new MapStore();
+  const core = await openCore(store);
+  const others = Array.from({ length: 300 }, (_, i) => i.toString(16).padStart(32, "0") as UserId);
+  const group = (deliveredUpTo: number) => {
+    const talk = new Stage().talk(9);
+    const [alice] = talk.members;
+    if (!alice) throw new Error("nobody is there");
+    const members = others.map((userId, i) => ({
+      ...alice,
+      ...{ userId, handle: `member${i}`, deliveredUpTo: i === 0 ? 1 : deliveredUpTo },
+    }));
+    return { ...talk, kind: "group" as const, epoch: 1, members: [alice, ...members] };
+  };
+  const delivered = () =>
+    core.state.conversation(ids.talk).row.members.map((member) => member.deliveredUpTo);
+  const written = vi.spyOn(store, "batch");
+  await meetWithCursors(core, group(5), 1);
+  written.mockClear();
+  await meetWithCursors(core, group(9), 2);
+  expect(written.mock.calls.length).toBeLessThanOrEqual(2);
+  expect(delivered()).toEqual([0, 1, ...others.slice(1).map(() => 9)]);
+  await meetWithCursors(core, group(7), 3);
+  expect(delivered()).toEqual([0, 1, ...others.slice(1).map(() => 9)]);
+  expect(core.state.stamp).toBe(3);
 });
 
 test("a hybrid clock grows with every reading, whatever the wall clock does and others say", () => {
