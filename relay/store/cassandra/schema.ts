@@ -8,7 +8,7 @@ import { META, migrations } from "./tables.js";
 /** The setting that says who is changing the tables. */
 const LOCK = "schema-lock";
 /** Seconds after which the lock of a relay that has ended is free: longer than one change takes. */
-const LOCK_S = 60;
+const LOCK_S = 20;
 /** Milliseconds between two looks whether another relay has done. */
 const LOOK_MS = 250;
 /** Milliseconds for which another relay may be at it. */
