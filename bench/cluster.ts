@@ -21,7 +21,7 @@ export async function withNodes<T>(
   measure: (urls: readonly string[], processes: readonly number[]) => Promise<T>,
 ): Promise<T[]> {
   const folder = await mkdtemp(join(tmpdir(), "dovetail-bench-"));
-  const cassandra = await startCassandra(COPIES);
+  const cassandra = await startCassandra(COPIES, { isLasting: true });
   await warmUp(cassandra);
   const nats = await startNats();
   const start = (node: number, keyspace: string) =>

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +17,15 @@ beforeAll(async () => {
   cluster = await startCassandra(COPIES);
 });
 afterAll(() => cluster?.close());
+
+/** One for all tests: the first of them makes its tables, which takes three nodes half a minute. */
+const KEYSPACE = "dovetail_nodes";
+const options = () => ({
+  contactPoints: cluster.contactPoints,
+  localDatacenter: cluster.datacenter,
+  keyspace: KEYSPACE,
+  replication: COPIES,
+});
 
 const talk = "1".repeat(32) as ConversationId;
 const alice = "a".repeat(32) as UserId;
@@ -57,17 +65,35 @@ const appending = (expectedHead: number): LogChange => ({
   events: 1,
 });
 
+it("has each table once where several relays start at once on an empty keyspace", async () => {
+  // Each by another node.
+  const opening = cluster.contactPoints.map((point) =>
+    CassandraRelayStore.open({ ...options(), contactPoints: [point] }, "relay-test"),
+  );
+  const stores = await Promise.all(opening);
+  try {
+    for (const [head, { logs }] of stores.entries()) {
+      expect(await logs.commit([appending(head)])).toMatchObject([
+        { firstStamp: expect.any(Number) },
+      ]);
+    }
+    for (const { logs } of stores) expect(await logs.entries(talk, 1, 9)).toHaveLength(COPIES);
+  } finally {
+    await Promise.all(stores.map((store) => store.close()));
+  }
+});
+
 it("carries two relays by their options, which answer for the same logs", async () => {
   const data = await mkdtemp(join(tmpdir(), "dovetail-cluster-"));
   const servers: RelayServer[] = [];
   try {
     const args = ["--port", "0", "--data", join(data, "unused"), "--store", "cassandra"];
     const points = ["--cassandra-contact-points", cluster.contactPoints.join(",")];
-    const options = readOptions([...args, ...points], {}, () => {});
-    if (!options) throw new Error("no options");
+    const read = readOptions([...args, ...points, "--cassandra-keyspace", KEYSPACE], {}, () => {});
+    if (!read) throw new Error("no options");
     const people: Client[] = [];
     for (const handle of ["alice", "bob"]) {
-      const server = await startRelayServer(options, pino({ level: "silent" }));
+      const server = await startRelayServer(read, pino({ level: "silent" }));
       servers.push(server);
       expect((await fetch(`${server.http}/readyz`)).status).toBe(200);
       const person = new Client(remote(server.url));
@@ -93,43 +119,12 @@ it("carries two relays by their options, which answer for the same logs", async 
   }
 });
 
-it("has each table once where several relays start at once on an empty keyspace", async () => {
-  const keyspace = `dovetail_${randomUUID().replaceAll("-", "")}`;
-  // Each by another node.
-  const opening = cluster.contactPoints.map((point) =>
-    CassandraRelayStore.open(
-      {
-        ...{ contactPoints: [point], localDatacenter: cluster.datacenter, keyspace },
-        replication: COPIES,
-      },
-      "relay-test",
-    ),
-  );
-  const stores = await Promise.all(opening);
-  try {
-    for (const [head, { logs }] of stores.entries()) {
-      expect(await logs.commit([appending(head)])).toMatchObject([
-        { firstStamp: expect.any(Number) },
-      ]);
-    }
-    for (const { logs } of stores) expect(await logs.entries(talk, 1, 9)).toHaveLength(COPIES);
-  } finally {
-    await Promise.all(stores.map((store) => store.close()));
-  }
-});
-
 it("loses nothing that it said it has, and goes on, when a node of three is killed", async () => {
-  const options = {
-    contactPoints: cluster.contactPoints,
-    localDatacenter: cluster.datacenter,
-    keyspace: `dovetail_${randomUUID().replaceAll("-", "")}`,
-    replication: COPIES,
-  };
-  const store = await CassandraRelayStore.open(options, "relay-test");
+  const store = await CassandraRelayStore.open(options(), "relay-test");
   try {
     const BEFORE = 20;
     const AFTER = 40;
-    let acknowledged = 0;
+    let acknowledged = COPIES;
     while (acknowledged < AFTER) {
       if (acknowledged === BEFORE) void cluster.nodes[2]?.kill();
       // As the relay does: what failed is read again, and only what is missing is appended.
@@ -140,7 +135,7 @@ it("loses nothing that it said it has, and goes on, when a node of three is kill
       const there = async () => (await store.logs.conversation(talk).catch(() => null))?.head;
       acknowledged = head ?? (await there()) ?? acknowledged;
     }
-    const again = await CassandraRelayStore.open(options, "relay-test");
+    const again = await CassandraRelayStore.open(options(), "relay-test");
     try {
       const entries = await again.logs.entries(talk, 1, AFTER * 2);
       expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: AFTER }, (_, i) => i + 1));

@@ -7,7 +7,7 @@ test("people talk over three relays, three NATS servers and three Cassandra node
   skip,
 }) => {
   if (!findNats()) skip("nats-server is not installed");
-  const outcome = await run({ seed: 20, seconds: 15, everyMs: 700, cluster: true });
+  const outcome = await run({ seed: 20, seconds: 10, everyMs: 600, cluster: true });
   expect(outcome.violations, `kept in ${outcome.folder}`).toEqual([]);
   // Somebody talked and something failed, however slow the machine.
   expect(outcome.messages).toBeGreaterThan(20);

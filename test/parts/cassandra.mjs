@@ -155,7 +155,7 @@ const LOGBACK = `<configuration>
 </configuration>
 `;
 
-const flags = (lib, folder, node) => [
+const flags = (lib, folder, node, isLasting) => [
   `-javaagent:${join(lib, "jamm-0.4.0.jar")}`,
   "-cp",
   `${folder}:${join(lib, "*")}`,
@@ -163,6 +163,8 @@ const flags = (lib, folder, node) => [
   `-Xmx${HEAP_MIB}m`,
   "-XX:MaxDirectMemorySize=256m",
   "-XX:+UseSerialGC",
+  // Compiling well what soon ends takes as much as all else that it does.
+  ...(isLasting ? [] : ["-XX:TieredStopAtLevel=1"]),
   "-XX:+ExitOnOutOfMemoryError",
   "-XX:+PerfDisableSharedMem",
   "-Xss256k",
@@ -187,12 +189,13 @@ class Node {
   #child = null;
   #exited = Promise.resolve();
 
-  constructor(lib, folder, number, { settings, access }) {
+  constructor(lib, folder, number, { settings, access, isLasting }) {
     this.lib = lib;
     this.folder = folder;
     this.number = number;
     this.settings = settings;
     this.access = access;
+    this.isLasting = isLasting;
     this.address = address(number);
   }
 
@@ -217,7 +220,7 @@ class Node {
     );
     await writeFile(join(this.folder, "logback.xml"), LOGBACK);
     const log = await open(join(this.folder, "log"), "a");
-    this.#child = spawn("java", flags(this.lib, this.folder, this.number), {
+    this.#child = spawn("java", flags(this.lib, this.folder, this.number, this.isLasting), {
       cwd: this.folder,
       stdio: ["ignore", log.fd, log.fd],
     });
@@ -264,20 +267,24 @@ class Node {
 
 /**
  * `close()` ends the nodes. `settings` are of cassandra.yaml, and `access` what a client of such nodes has
- * to be given.
+ * to be given. `isLasting`: for minutes of work, not for a few tests.
  * @param {number=} count
  * @param {{
  *   into?: string,
+ *   isLasting?: boolean,
  *   settings?: Record<string, string>,
  *   access?: Partial<import("cassandra-driver").ClientOptions>,
  * }} options
  */
-export async function startCassandra(count = 1, { into, settings = {}, access = {} } = {}) {
+export async function startCassandra(
+  count = 1,
+  { into, isLasting = false, settings = {}, access = {} } = {},
+) {
   const lib = await getCassandra();
   const folder = into ?? (await mkdtemp(join(tmpdir(), "dovetail-cassandra-")));
   const nodes = Array.from(
     { length: count },
-    (_, i) => new Node(lib, join(folder, `${i + 1}`), i + 1, { settings, access }),
+    (_, i) => new Node(lib, join(folder, `${i + 1}`), i + 1, { settings, access, isLasting }),
   );
   const end = () => {
     for (const node of nodes) void node.kill();

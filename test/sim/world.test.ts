@@ -13,7 +13,7 @@ it("the same seed makes the same world", { timeout: 120_000 }, async () => {
 });
 
 it("keeps every promise, seed by seed", { timeout: 120_000 }, async () => {
-  const budgetMs = Number(process.env.SIM_SECONDS ?? 45) * 1_000;
+  const budgetMs = Number(process.env.SIM_SECONDS ?? 30) * 1_000;
   const start = performance.now();
   const total = { seeds: 0, operations: 0, events: 0, direct: 0, devices: 0 };
   for (let seed = 1; performance.now() - start < budgetMs; seed++) {

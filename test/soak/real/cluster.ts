@@ -37,8 +37,8 @@ export class Services {
     this.#routes = routes;
   }
 
-  /** What Cassandra has to say and to keep goes into that folder. */
-  static async start(folder: string): Promise<Services> {
+  /** What Cassandra has to say and to keep goes into that folder; `isLasting` where they are there for minutes. */
+  static async start(folder: string, isLasting: boolean): Promise<Services> {
     const ports = await Promise.all(Array.from({ length: NODES * 2 }, () => freePort()));
     const clients: number[] = ports.slice(0, NODES);
     const peers: number[] = ports.slice(NODES);
@@ -60,7 +60,10 @@ export class Services {
         }),
       ),
     );
-    const cassandra = await startCassandra(NODES, { into: join(folder, "cassandra") });
+    const cassandra = await startCassandra(NODES, {
+      into: join(folder, "cassandra"),
+      isLasting,
+    });
     await warmUp(cassandra);
     return new Services(cassandra, { servers, ports: clients }, routes);
   }

@@ -1,6 +1,6 @@
 /** A run: people gather, talk, suffer; then all is healed, and everything has to be as promised. */
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Scene } from "../../real/processes.js";
@@ -24,7 +24,7 @@ const LONGEST_PAUSE_MS = 350;
  * what is told directly beyond that would wait for its place for as long again as everybody talked.
  */
 const CLUSTER_PATIENCE_MS = 8 * 60_000;
-const CLUSTER_LONGEST_PAUSE_MS = 1_500;
+const CLUSTER_LONGEST_PAUSE_MS = Math.max(1_500, 6_000 / availableParallelism());
 const LOOK_MS = 500;
 const FLEET_EVERY_MS = 4_000;
 /** From which length on devices come and go in a run, and admins do. */
@@ -97,12 +97,12 @@ export async function run(options: RunOptions): Promise<Outcome> {
     cast.talks.some((talk) => talk.id === id && talk.isGroup),
   );
   const scene = new Scene({ detached: true });
-  const services = cluster ? await Services.start(folder) : null;
+  const long = seconds >= LONG_SECONDS;
+  const services = cluster ? await Services.start(folder, long) : null;
   const cast: Cast = new Cast(scene, folder, {
     ...{ workers, services, note },
     violate: (what) => watch.violate(what),
   });
-  const long = seconds >= LONG_SECONDS;
   const traffic = new Traffic(cast, watch, {
     ...{ admins: long, operate },
     longestPauseMs: cluster ? CLUSTER_LONGEST_PAUSE_MS : LONGEST_PAUSE_MS,
