@@ -128,7 +128,7 @@ test("100,000 messages that were written while one was away arrive, open at once
   scene,
   browser,
 }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(300_000);
   const COUNT = 100_000;
   const relay = await scene.relay({
     data: await scene.folder(),
@@ -161,7 +161,7 @@ test("100,000 messages that were written while one was away arrive, open at once
 
   await alice.open();
   await alice.openFirst();
-  await expect(alice.message(`message ${COUNT} of many`)).toBeVisible({ timeout: 90_000 });
+  await expect(alice.message(`message ${COUNT} of many`)).toBeVisible({ timeout: 180_000 });
   // Fetched by now, it opens without the relay's help, and with few elements.
   await relay.kill();
   await alice.page.reload();
