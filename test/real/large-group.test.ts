@@ -36,10 +36,12 @@ test("one message reaches all of a thousand that are there, and its sender bring
   );
 
   const brought = () => relay.metric("dovetail_append_requests_total");
-  const before = await brought();
+  const appended = () => relay.metric("dovetail_appended_total");
+  const [before, entries] = [await brought(), await appended()];
   const received = allShow(others, "to all of you");
   await alice.call("messages.send", { conversationId, text: "to all of you" });
   await received;
   // Once more for each connection that a busy machine broke, and never once for each member.
   expect(await brought()).toBeLessThan(before + 5);
+  expect(await appended()).toBe(entries + 1);
 });
