@@ -18,6 +18,7 @@ import type { Core } from "./core.js";
 import type { DirectLink } from "./direct-link.js";
 import type { DirectLinks } from "./direct-links.js";
 import { addSequenced, holdOwn } from "./entries.js";
+import type { Pace } from "./pace.js";
 import type { DeviceKey } from "./ports.js";
 import type { PresenceBook } from "./presence.js";
 import type { RelayLink } from "./relay-link.js";
@@ -86,6 +87,7 @@ export class Delivery {
   readonly #links: DirectLinks;
   readonly #presence: PresenceBook;
   readonly #key: DeviceKey;
+  readonly #pace: Pace;
   readonly #suspect: (id: ConversationId) => void;
   readonly #placed: (id: ConversationId) => void;
   readonly #courses = new Map<ConversationId, Course>();
@@ -98,6 +100,7 @@ export class Delivery {
       links: DirectLinks;
       presence: PresenceBook;
       key: DeviceKey;
+      pace: Pace;
       /** An append gave others' entries their places too: there may be a receipt to send. */
       placed: (id: ConversationId) => void;
       /** The relay does not know entries that it had acknowledged. */
@@ -109,6 +112,7 @@ export class Delivery {
     this.#links = parts.links;
     this.#presence = parts.presence;
     this.#key = parts.key;
+    this.#pace = parts.pace;
     this.#suspect = parts.suspect;
     this.#placed = parts.placed;
   }
@@ -251,7 +255,8 @@ export class Delivery {
     let anybody = false;
     // Whoever wrote the first of what waits brings it all: the others leave them the time to.
     const first = conversation.tail.find((waiting) => waiting.seq === 0);
-    const patience = first?.deviceId === entry.deviceId ? BATCH_MS : 2 * BATCH_MS;
+    const batchMs = this.#pace.stretched(BATCH_MS);
+    const patience = first?.deviceId === entry.deviceId ? batchMs : 2 * batchMs;
     let at = course.seen.size >= BATCH_ENTRIES ? now : seen + patience;
     for (const { userId: user } of conversation.row.members) {
       // Other devices of one's own are served as well, but need not be there.
@@ -297,6 +302,7 @@ export class Delivery {
     course: Course,
   ): Promise<void> {
     const { conversationId } = conversation.row;
+    const startedAt = this.#core.ports.clock.monotonic();
     course.appending = true;
     try {
       const batch = await batchOf(this.#core, conversation, own, !course.alone);
@@ -319,6 +325,7 @@ export class Delivery {
       if (error.code === "out_of_order") this.#suspect(conversationId);
       this.#pause(course, error);
     } finally {
+      this.#pace.took(this.#core.ports.clock.monotonic() - startedAt);
       course.appending = false;
       this.push(conversation);
     }

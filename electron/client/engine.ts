@@ -16,6 +16,7 @@ import { addOwn } from "./entries.js";
 import { HandIn } from "./hand-in.js";
 import { HistoryTransfer } from "./history-transfer.js";
 import { newsOf } from "./newcomers.js";
+import { Pace } from "./pace.js";
 import type { DeviceKey } from "./ports.js";
 import { PresenceBook } from "./presence.js";
 import type { Push, RelayLink, Welcome } from "./relay-link.js";
@@ -74,8 +75,10 @@ export class Engine {
     this.#alerts = new Alerts(core, this.attention);
     this.#reports = new Reports(core, relay);
     const placed = (id: ConversationId) => this.#reports.stored(id);
+    const pace = new Pace();
     this.#delivery = new Delivery(core, {
       relay,
+      pace,
       links: this.links,
       presence: this.presence,
       suspect: (id) => this.#sync.suspect(id),
@@ -96,7 +99,7 @@ export class Engine {
       fetched: (id) => this.#sync.fetched(id),
       parted: (id) => this.#sync.parted(id),
     });
-    this.#handIn = new HandIn(core, relay, this.presence, placed);
+    this.#handIn = new HandIn(core, relay, this.presence, pace, placed);
     this.direct = new DirectPath(core, {
       links: this.links,
       presence: this.presence,

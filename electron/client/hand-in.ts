@@ -10,6 +10,7 @@ import type { Timer } from "../../shared/runtime.js";
 import { handedIn, placements } from "./batch.js";
 import type { Core } from "./core.js";
 import { addSequenced } from "./entries.js";
+import type { Pace } from "./pace.js";
 import type { PresenceBook } from "./presence.js";
 import type { RelayLink } from "./relay-link.js";
 import type { Conversation, TailEntry } from "./state.js";
@@ -19,6 +20,8 @@ const SWEEP_MS = 2_000;
 /** How long a sender may take that is connected, and one that is not. */
 const PATIENCE_MS = 15_000;
 const PATIENCE_GONE_MS = 4_000;
+/** Of all that wait for the same sender, one is to be the first, and the others to hear of the place. */
+const SPREAD_MS = 4_000;
 /** After a refusal: what came before may be missing in the log, or the sender may be on its way. */
 const REFUSED_MS = 30_000;
 
@@ -26,9 +29,10 @@ export class HandIn {
   readonly #core: Core;
   readonly #relay: RelayLink;
   readonly #presence: PresenceBook;
+  readonly #pace: Pace;
   readonly #placed: (id: ConversationId) => void;
   #timer: Timer | null = null;
-  /** When an entry was first seen waiting, by conversation, device and n; monotonic. */
+  /** When an entry was first seen waiting, and a while at random, by conversation, device and n; monotonic. */
   #waiting = new Map<string, number>();
   readonly #refused = new Map<string, number>();
 
@@ -36,11 +40,13 @@ export class HandIn {
     core: Core,
     relay: RelayLink,
     presence: PresenceBook,
+    pace: Pace,
     placed: (id: ConversationId) => void,
   ) {
     this.#core = core;
     this.#relay = relay;
     this.#presence = presence;
+    this.#pace = pace;
     this.#placed = placed;
   }
 
@@ -63,16 +69,17 @@ export class HandIn {
       this.#waiting.clear();
       return;
     }
-    const now = this.#core.ports.clock.monotonic();
+    const { clock, random } = this.#core.ports;
+    const now = clock.monotonic();
     const waiting = new Map<string, number>();
     for (const conversation of [...this.#core.state.conversations.values()]) {
       for (const run of runs(conversation)) {
         const first = run[0] as TailEntry;
         const key = `${conversation.row.conversationId}/${first.deviceId}`;
-        const since = this.#waiting.get(`${key}/${first.n}`) ?? now;
+        const since = this.#waiting.get(`${key}/${first.n}`) ?? now + random.fraction() * SPREAD_MS;
         waiting.set(`${key}/${first.n}`, since);
         const there = this.#presence.devices(first.userId)?.includes(first.deviceId) ?? true;
-        const due = since + (there ? PATIENCE_MS : PATIENCE_GONE_MS);
+        const due = since + this.#pace.stretched(there ? PATIENCE_MS : PATIENCE_GONE_MS);
         if (now < due || now < (this.#refused.get(key) ?? 0)) continue;
         await this.#handIn(conversation, run, key);
       }

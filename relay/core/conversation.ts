@@ -2,7 +2,13 @@ import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import { type Group, isMembershipN } from "../../shared/membership.js";
 import type { Rights, SequencedEntry } from "../../shared/protocol.js";
 import { MAX_NOTED_MEMBERS, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES } from "./bounds.js";
-import type { ConversationKind, LogChange, StoredConversation, StoredCursor } from "./ports.js";
+import type {
+  ConversationKind,
+  LogChange,
+  Placed,
+  StoredConversation,
+  StoredCursor,
+} from "./ports.js";
 import { type Span, WHOLE_LOG } from "./spans.js";
 
 const NO_CURSOR: StoredCursor = { deliveredUpTo: 0, readUpTo: 0, devices: new Map() };
@@ -128,6 +134,15 @@ export class Conversation {
     if (seq > this.#head) return [];
     const first = this.#recent[0];
     return first && first.seq <= seq ? this.#recent.slice(seq - first.seq) : null;
+  }
+
+  /** A device's entries with these n, `toN` not among them; null where memory may not have the first of them. */
+  recentOf(device: DeviceId, fromN: number, toN: number): readonly Placed[] | null {
+    const placed = this.#recent
+      .filter(({ deviceId, n }) => deviceId === device && n >= fromN && n < toN)
+      .map((entry) => ({ n: entry.n, seq: entry.seq, at: entry.at, entry }));
+    // A device's entries stand in the order of their n, so that all that follow are there as well.
+    return placed[0]?.n === fromN ? placed : null;
   }
 
   #keepRecent(entries: readonly SequencedEntry[]): void {

@@ -130,13 +130,15 @@ export class Conversations {
     return conversation.lastN(device) as number;
   }
 
-  byOrigin(
+  async byOrigin(
     conversation: Conversation,
     device: DeviceId,
     fromN: number,
     toN: number,
   ): Promise<readonly Placed[]> {
-    return this.#store.byOrigin(conversation.id, device, fromN, toN);
+    // What many have been told directly, many hand in within a short time.
+    const recent = conversation.recentOf(device, fromN, toN);
+    return recent ?? this.#store.byOrigin(conversation.id, device, fromN, toN);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { ENTRY_BYTES, MAX_COMMIT_BYTES } from "../../relay/core/bounds.js";
+import { ENTRY_BYTES, MAX_COMMIT_BYTES, MAX_RECENT_ENTRIES } from "../../relay/core/bounds.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { type Client, World } from "./world.js";
 
@@ -40,6 +40,25 @@ describe("appending", () => {
     expect(await alice.append(talk, 2, ["two", "three"])).toMatchObject(places(2, 3));
     expect(await alice.log(talk)).toEqual(["one", "two", "three"]);
     expect(world.counts.get("duplicates")).toBe(3);
+  });
+
+  it("answers for what was just appended from memory, and for older entries from the store", async () => {
+    const { logs } = world.store;
+    const byOrigin = logs.byOrigin.bind(logs);
+    const asked: number[] = [];
+    logs.byOrigin = (id, device, fromN, toN) => {
+      asked.push(fromN);
+      return byOrigin(id, device, fromN, toN);
+    };
+    const texts = Array.from({ length: MAX_RECENT_ENTRIES + 1 }, (_, i) => `${i}`);
+    await alice.append(talk, 1, texts);
+    expect(await alice.append(talk, 2, texts.slice(1))).toMatchObject({
+      places: texts.slice(1).map((_, i) => expect.objectContaining({ seq: i + 2 })),
+    });
+    expect(asked).toEqual([]);
+    expect(await alice.append(talk, 1, texts.slice(0, 3))).toMatchObject(places(1, 2, 3));
+    expect(asked).toEqual([1]);
+    expect(await alice.append(talk, 2, ["another"])).toMatchObject({ code: "origin_conflict" });
   });
 
   it("writes a great many at once in parts that a store can take", async () => {

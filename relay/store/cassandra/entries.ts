@@ -17,8 +17,30 @@ export function entryOf(
   return { seq, ...rows.entry.decode(`entry/${id}/${seq}`, stored) };
 }
 
+/** In one read; with the largest payloads about 4 MB. */
+const ENTRIES_PER_READ = 64;
+
+/** Those of a segment's entries that are kept, by seq. */
+export async function entriesAt(
+  database: Database,
+  id: ConversationId,
+  base: number,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, SequencedEntry>> {
+  const found = new Map<number, SequencedEntry>();
+  const query = "SELECT seq, value FROM log WHERE conversation = ? AND base = ? AND seq IN ?";
+  for (let from = 0; from < seqs.length; from += ENTRIES_PER_READ) {
+    const some = seqs.slice(from, from + ENTRIES_PER_READ);
+    for (const row of await database.all(query, [id, base, some])) {
+      const entry = entryOf(id, Number(row.seq), row.value as Uint8Array);
+      if (entry) found.set(entry.seq, entry);
+    }
+  }
+  return found;
+}
+
 /** One entry in a segment. */
-export async function entryAt(
+async function entryAt(
   database: Database,
   id: ConversationId,
   base: number,

@@ -2,7 +2,6 @@ import { placesOf } from "../../../shared/digest.js";
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../../shared/ids.js";
 import { fromSortable } from "../../../shared/key-value.js";
-import { isMembershipN } from "../../../shared/membership.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
 import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
 import { Lru } from "../../core/lru.js";
@@ -20,7 +19,7 @@ import { rows } from "../rows.js";
 import type { Serial } from "../serial.js";
 import { cellsOf, names, noteOf, pendingOf, type Read } from "./change.js";
 import type { Database } from "./database.js";
-import { entryAt, entryOf, eraseEntries } from "./entries.js";
+import { entriesAt, entryOf, eraseEntries } from "./entries.js";
 import { Expiries } from "./expiry.js";
 import { Inboxes, type Note } from "./inbox.js";
 import type { Cell, Segment, Segments } from "./segments.js";
@@ -119,8 +118,7 @@ export class CassandraLogStore implements LogStore {
     fromN: number,
     toN: number,
   ): Promise<readonly Placed[]> {
-    if (!isMembershipN(fromN) && fromN > (await this.lastN(id, device))) return [];
-    const bases = await this.#segments.basesFrom(id, 1);
+    const bases = await this.#segments.bases(id);
     const placed: Placed[] = [];
     // A device's entries stand in the order of their n, so that the newest segments are asked first.
     for (const base of bases.toReversed()) {
@@ -130,8 +128,7 @@ export class CassandraLogStore implements LogStore {
         names.origin(device, fromN),
         names.origin(device, toN),
       );
-      const here = await Promise.all(found.map((row) => this.#placed(id, base, row)));
-      placed.unshift(...here.filter((each) => each !== null));
+      placed.unshift(...(await this.#placed(id, base, found)));
       if (placed[0]?.n === fromN) break;
     }
     return placed;
@@ -331,14 +328,25 @@ export class CassandraLogStore implements LogStore {
     });
   }
 
-  async #placed(id: ConversationId, base: number, row: Row): Promise<Placed | null> {
-    const name = row.name as string;
-    const { seq } = rows.origin.decode(name, row.value as Uint8Array);
-    const entry = await entryAt(this.#database, id, base, seq);
-    // It may have been trimmed since the row was read, which then says when it was appended.
-    const newer = entry ? null : await this.#segments.row(id, base, name);
-    const at = entry?.at ?? rows.origin.decode(name, newer ?? (row.value as Uint8Array)).at;
-    return at === null ? null : { n: fromSortable(lastPart(name)), seq, at, entry };
+  async #placed(
+    id: ConversationId,
+    base: number,
+    origins: readonly Row[],
+  ): Promise<readonly Placed[]> {
+    const named = origins.map((row) => {
+      const name = row.name as string;
+      return { name, ...rows.origin.decode(name, row.value as Uint8Array) };
+    });
+    const seqs = named.map(({ seq }) => seq);
+    const entries = await entriesAt(this.#database, id, base, seqs);
+    const placed = named.map(async ({ name, seq, at: trimmedAt }): Promise<Placed | null> => {
+      const entry = entries.get(seq) ?? null;
+      // It may have been trimmed since the row was read, which then says when it was appended.
+      const newer = entry ? null : await this.#segments.row(id, base, name);
+      const at = entry?.at ?? (newer ? rows.origin.decode(name, newer).at : trimmedAt);
+      return at === null ? null : { n: fromSortable(lastPart(name)), seq, at, entry };
+    });
+    return (await Promise.all(placed)).filter((each) => each !== null);
   }
 
   async #row(id: ConversationId, name: string): Promise<Uint8Array | null> {

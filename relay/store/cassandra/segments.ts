@@ -137,6 +137,13 @@ export class Segments {
     return [base, ...later.map((row) => Number(row.base))];
   }
 
+  /** All of them, oldest first. The first one is not announced. */
+  async bases(id: ConversationId): Promise<readonly number[]> {
+    const query = "SELECT base FROM segment WHERE conversation = ? ORDER BY base ASC";
+    const announced = (await this.#database.all(query, [id])).map((row) => Number(row.base));
+    return announced[0] === 1 ? announced : [1, ...announced];
+  }
+
   /** One row of the state, or those with a prefix. */
   async row(id: ConversationId, base: number, name: string): Promise<Uint8Array | null> {
     const row = await this.#database.one(

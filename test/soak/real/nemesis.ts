@@ -19,7 +19,7 @@ export class Nemesis {
   readonly #kinds: readonly Affliction[];
   readonly #everyMs: number;
   readonly #tell: Tell;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<Promise<void>, string>();
   readonly #over = new AbortController();
   #rhythm: Promise<void> = Promise.resolve();
 
@@ -35,6 +35,11 @@ export class Nemesis {
     return [...this.struck.values()].reduce((sum, count) => sum + count, 0);
   }
 
+  /** Kinds that have struck and are not undone yet. */
+  get pending(): readonly string[] {
+    return [...this.#running.values()];
+  }
+
   begin(random: Prng): void {
     // As many faults may be waiting as there are machines and kinds.
     setMaxListeners(0, this.#over.signal);
@@ -45,7 +50,7 @@ export class Nemesis {
   async end(): Promise<void> {
     this.#over.abort();
     await this.#rhythm;
-    await Promise.all(this.#running);
+    await Promise.all(this.#running.keys());
   }
 
   async #strikeAgainAndAgain(random: Prng): Promise<void> {
@@ -55,7 +60,7 @@ export class Nemesis {
       const own = new Prng(random.between(1, 2 ** 31));
       if (this.#over.signal.aborted || !own.chance(WEIGHT[affliction.kind] ?? 1)) continue;
       const strike = this.#strike(affliction, own).finally(() => this.#running.delete(strike));
-      this.#running.add(strike);
+      this.#running.set(strike, affliction.kind);
     }
   }
 

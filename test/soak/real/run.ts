@@ -121,9 +121,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
     fleet.begin(new Prng(random.between(1, 2 ** 31)));
     // An abort only makes it shorter.
     await sleep(seconds * 1_000, undefined, signal && { signal }).catch(() => undefined);
-    await nemesis.end();
-    await fleet.end();
-    await traffic.end();
+    await within(nemesis.end(), "the faults", () => nemesis?.pending ?? []);
+    await within(fleet.end(), "coming and going", () => traffic.pending);
+    await within(traffic.end(), "the talk", () => traffic.pending);
     note("healed");
     say(`${traffic.operations} operations and ${nemesis.faults} faults; waiting for quiet`);
     judged = await judge(cast, watch);
@@ -154,6 +154,15 @@ export async function run(options: RunOptions): Promise<Outcome> {
     violations: watch.violations,
     folder: failed ? folder : null,
   };
+}
+
+/** @throws Error where it does not end, with what it waits for. */
+async function within(ending: Promise<void>, what: string, pending: () => readonly string[]) {
+  const over = new AbortController();
+  const late = sleep(PATIENCE_MS, true, { signal: over.signal }).catch(() => false);
+  const isLate = await Promise.race([ending.then(() => false), late]);
+  over.abort();
+  if (isLate) throw new Error(`${what} did not end, waiting for: ${pending().join(", ")}`);
 }
 
 interface Judgement {

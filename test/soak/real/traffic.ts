@@ -36,6 +36,8 @@ export class Traffic implements Stage<DeviceMachine> {
   readonly #resting = new Set<DeviceMachine>();
   /** Operations running on each device. */
   readonly #running = new Map<DeviceMachine, Set<Promise<void>>>();
+  /** Calls without an answer yet. */
+  readonly #asked = new Map<object, string>();
   #going = true;
   #labels = 0;
 
@@ -58,6 +60,11 @@ export class Traffic implements Stage<DeviceMachine> {
     this.#operate = operate;
     this.cast = cast;
     this.watch = watch;
+  }
+
+  /** What was asked and not answered yet. */
+  get pending(): readonly string[] {
+    return [...this.#asked.values()];
   }
 
   get memory(): Memory {
@@ -150,6 +157,8 @@ export class Traffic implements Stage<DeviceMachine> {
   ): Promise<Results[M]> {
     const client = device.running;
     if (!client) throw new Unanswered(`${device.name} does not run`);
+    const call = {};
+    this.#asked.set(call, `${device.name} for ${method} since ${new Date().toISOString()}`);
     try {
       const result = await client.call(method, params);
       this.#count(method);
@@ -165,6 +174,8 @@ export class Traffic implements Stage<DeviceMachine> {
         this.watch.violate(`${device.name}: ${method} was refused with ${code}: ${message}`);
       }
       throw error;
+    } finally {
+      this.#asked.delete(call);
     }
   }
 
