@@ -218,6 +218,36 @@ test("an own append brings along what the other said before it", async () => {
   });
 });
 
+test("where the relay takes long, what the other has already waits longer for its place", async () => {
+  const bob = await Bob.connected();
+  const { stage } = bob;
+  const say = async (n: number) => {
+    await stage.send(`message ${n}`);
+    await settled();
+    await bob.say({ type: "stored", conversationId: ids.talk, ns: [n] });
+  };
+  const placed = (seq: number) =>
+    stage.answer("append", { type: "appended", places: [{ seq, at: 1, rights: "change" }] });
+  await say(1);
+  await stage.clock.pass(2_100);
+  expect(stage.last("append").entries).toMatchObject([{ n: 1 }]);
+  await stage.clock.pass(3_000);
+  await bob.say({ type: "ping" });
+  await placed(1);
+  await say(2);
+  await stage.clock.pass(4_000);
+  await bob.say({ type: "ping" });
+  await stage.answerPing();
+  expect(stage.last("append").entries).toMatchObject([{ n: 1 }]);
+  await stage.clock.pass(2_400);
+  expect(stage.last("append").entries).toMatchObject([{ n: 2 }]);
+  await placed(2);
+  // That one was quick.
+  await say(3);
+  await stage.clock.pass(2_100);
+  expect(stage.last("append").entries).toMatchObject([{ n: 3 }]);
+});
+
 test("what the other declined is not read when a later message is", async () => {
   const bob = await Bob.connected();
   await bob.stage.send("declined there");
