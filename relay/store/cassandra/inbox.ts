@@ -1,10 +1,13 @@
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { Lru } from "../../core/lru.js";
-import { MAX_CACHED_STAMPS } from "./bounds.js";
+import { MAX_CACHED_STAMPS, MAX_TRIES } from "./bounds.js";
 import type { Database } from "./database.js";
 import type { Statement } from "./statement.js";
 import { contended, tries } from "./tries.js";
+
+/** Stamps that are left out at the most after the first meeting with another writer; twice as many after each further one. */
+const LEAP = 8;
 
 /** A change of a log that its users are to find. */
 export interface Note {
@@ -43,18 +46,18 @@ export class Inboxes {
     const results = new Map<Note, number | DovetailError>();
     const inboxes = new Map<UserId, Inbox>();
     const failed = new Map<UserId, DovetailError>();
-    const tried = async (user: UserId, operation: () => Promise<boolean>): Promise<boolean> => {
+    const tried = async (user: UserId, operation: () => Promise<unknown>): Promise<void> => {
       try {
-        return await operation();
+        await operation();
       } catch (error) {
         failed.set(user, DovetailError.from(error));
         this.#newest.delete(user);
-        return false;
       }
     };
-    const read = async (user: UserId): Promise<boolean> => {
-      inboxes.set(user, await this.#read(user, notes));
-      return false;
+    const read = async (user: UserId): Promise<number> => {
+      const inbox = await this.#read(user, notes);
+      inboxes.set(user, inbox);
+      return inbox.newest ?? 0;
     };
     let left = notes;
     await Promise.all(
@@ -65,14 +68,16 @@ export class Inboxes {
         inboxes.set(user, { newest, versions: new Map() });
       }),
     );
-    for await (const _ of tries()) {
+    for await (const count of tries()) {
       left = left.filter((note) => {
         const error = [...note.users.keys()].map((user) => failed.get(user)).find(Boolean);
         if (error) results.set(note, error);
         return !error;
       });
       if (left.length === 0) break;
-      let stamp = Math.max(0, ...[...inboxes.values()].map(({ newest }) => newest ?? 0));
+      // Whoever leaps further than the others that it met has to give way to none of them.
+      const leap = count === 0 ? 0 : Math.floor(Math.random() * LEAP * 2 ** count);
+      let stamp = leap + Math.max(0, ...[...inboxes.values()].map(({ newest }) => newest ?? 0));
       const stamped = left.map((note) => {
         const first = stamp + 1;
         stamp += note.events;
@@ -83,14 +88,21 @@ export class Inboxes {
         usersOf(left).map((user) =>
           tried(user, async () => {
             const mine = stamped.filter(({ note }) => note.users.has(user));
-            const inbox = inboxes.get(user) ?? { newest: null, versions: new Map() };
-            const outcome = await this.#database.cas(statements(user, inbox, mine));
-            if (outcome === "unknown" || !outcome.applied) return read(user);
-            const newest = mine.at(-1)?.last ?? inbox.newest ?? 0;
-            inboxes.set(user, { newest, versions: inbox.versions });
-            this.#newest.set(user, newest);
-            written.add(user);
-            return true;
+            const [{ first }] = mine as [(typeof mine)[0]];
+            for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+              const inbox = inboxes.get(user) ?? { newest: null, versions: new Map() };
+              const outcome = await this.#database.cas(statements(user, inbox, mine));
+              if (outcome !== "unknown" && outcome.applied) {
+                const newest = mine.at(-1)?.last ?? inbox.newest ?? 0;
+                inboxes.set(user, { newest, versions: inbox.versions });
+                this.#newest.set(user, newest);
+                written.add(user);
+                return;
+              }
+              const newest = await read(user);
+              // Below the stamps of these notes they may still be written; above, all users get others.
+              if (newest >= first) return;
+            }
           }),
         ),
       );

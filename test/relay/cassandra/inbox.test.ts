@@ -5,6 +5,7 @@ import { Inboxes, type Note } from "../../../relay/store/cassandra/inbox.js";
 import type { Outcome, Row, Statement } from "../../../relay/store/cassandra/statement.js";
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
+import { Prng } from "../../sim/virtual-time.js";
 
 const alice = "a".repeat(32) as UserId;
 const bob = "b".repeat(32) as UserId;
@@ -24,6 +25,8 @@ class Conditions {
   readonly tries: UserId[] = [];
   /** What comes between a read and the write after it. */
   before: (user: UserId) => void = () => {};
+  /** How long a write is on its way. */
+  lag: () => Promise<void> = async () => {};
   readonly inboxes = new Inboxes(this as unknown as Database);
 
   async one(query: string, [user]: readonly [UserId]): Promise<Row | null> {
@@ -36,6 +39,7 @@ class Conditions {
     const { query, params } = first as Statement;
     const [stamp, user, expected] = params as [number, UserId, number?];
     this.tries.push(user);
+    await this.lag();
     this.before(user);
     const there = this.newest.get(user);
     const holds = query.endsWith("IF newest = null") ? there === undefined : there === expected;
@@ -80,6 +84,24 @@ describe("inboxes on Cassandra", () => {
     expect(mine).toBe(1);
     expect(bobs).toMatchObject({ code: "overloaded", retryAfterMs: 1_000 });
     expect(conditions.tries.filter((user) => user === bob)).toHaveLength(MAX_TRIES);
+  });
+
+  it("are shared by nodes that write to the same users without a rest: each comes through", async () => {
+    const conditions = new Conditions();
+    const random = new Prng(7);
+    vi.mocked(Math.random).mockImplementation(() => random.fraction());
+    conditions.lag = () => new Promise((done) => setTimeout(done, random.between(0, 6)));
+    const users = Array.from({ length: 9 }, (_, i) => `${i}`.repeat(32) as UserId);
+    const nodes = [1, 2, 3].map(() => new Inboxes(conditions as unknown as Database));
+    const stamps = await Promise.all(
+      nodes.map(async (inboxes) => {
+        const all: unknown[] = [];
+        for (let i = 0; i < 20; i++) all.push(...(await inboxes.note([note(talk, ...users)])));
+        return all;
+      }),
+    );
+    expect(stamps.flat().filter((stamp) => typeof stamp !== "number")).toEqual([]);
+    expect(new Set(stamps.flat()).size).toBe(60);
   });
 
   it("fail for the changes of those alone whose inbox cannot be reached", async () => {
