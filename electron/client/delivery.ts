@@ -74,6 +74,8 @@ interface Course {
   pausedUntil: number;
   /** Not before this by the relay's word, which a new connection does not change; monotonic. */
   toldUntil: number;
+  /** Until then nothing waits for company; monotonic. */
+  hurriedUntil: number;
   timer: Timer | null;
   /** When an entry was first looked at, by n. */
   readonly seen: Map<number, number>;
@@ -134,10 +136,17 @@ export class Delivery {
     for (const conversation of this.#core.state.conversations.values()) this.push(conversation);
   }
 
-  /** Resolves when nothing own waits for its place, or after a while; true where nothing does. */
+  /**
+   * Brings what waits for its place without waiting for company. Resolves when nothing own does any more,
+   * or after a while; true where nothing does.
+   */
   async settled(conversation: Conversation, ms: number): Promise<boolean> {
     const { clock, state } = { ...this.#core.ports, state: this.#core.state };
     const until = clock.monotonic() + ms;
+    if (unplaced(conversation, state.self.deviceId).length > 0) {
+      this.#course(conversation.row.conversationId).hurriedUntil = until;
+      this.push(conversation);
+    }
     while (unplaced(conversation, state.self.deviceId).length > 0) {
       if (clock.monotonic() >= until) return false;
       await new Promise<void>((resolve) => void clock.after(SETTLE_MS, resolve));
@@ -209,6 +218,7 @@ export class Delivery {
         failures: 0,
         pausedUntil: 0,
         toldUntil: 0,
+        hurriedUntil: 0,
         timer: null,
         seen: new Map(),
         sent: new Map(),
@@ -257,7 +267,8 @@ export class Delivery {
     const first = conversation.tail.find((waiting) => waiting.seq === 0);
     const batchMs = this.#pace.stretched(BATCH_MS);
     const patience = first?.deviceId === entry.deviceId ? batchMs : 2 * batchMs;
-    let at = course.seen.size >= BATCH_ENTRIES ? now : seen + patience;
+    const isBatch = course.seen.size >= BATCH_ENTRIES || now < course.hurriedUntil;
+    let at = isBatch ? now : seen + patience;
     for (const { userId: user } of conversation.row.members) {
       // Other devices of one's own are served as well, but need not be there.
       const own = user === this.#core.state.self.userId;

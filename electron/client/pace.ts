@@ -1,5 +1,5 @@
 /** Beyond this a relay is not slow but absent, and what waits for it should not wait on. */
-const LONGEST_MS = 10_000;
+const LONGEST_MS = 5_000;
 
 /**
  * Follows how long the relay takes to append. What everybody has already can wait for its place: a slow
