@@ -9,6 +9,7 @@ import { asOf, sizeOf } from "./lifetime.js";
 import { Lru } from "./lru.js";
 import type { People } from "./people.js";
 import type { LogStore, Placed } from "./ports.js";
+import { SharedLooks } from "./shared-looks.js";
 import { lastOf, pieceFrom, type Span } from "./spans.js";
 
 /** The conversations that are in use, in memory, and all others in the store. */
@@ -19,6 +20,7 @@ export class Conversations {
   readonly #cache = new Lru<ConversationId, Conversation>(MAX_CACHED_CONVERSATIONS);
   readonly #loading = new Map<ConversationId, Promise<Conversation | null>>();
   readonly #shared: boolean;
+  readonly #looks = new SharedLooks<Conversation, boolean>();
 
   /** `shared` where other nodes write to the store. */
   constructor(store: LogStore, people: People, clock: Clock, shared: boolean) {
@@ -31,7 +33,9 @@ export class Conversations {
   async find(id: ConversationId): Promise<Conversation | null> {
     const cached = this.#cache.get(id);
     if (cached && !cached.stale) {
-      if (!this.#shared || (await this.#isCurrent(cached))) return cached;
+      if (!this.#shared || (await this.#looks.run(cached, () => this.#isCurrent(cached)))) {
+        return cached;
+      }
       this.invalidate(cached);
     }
     const running = this.#loading.get(id);

@@ -2,6 +2,7 @@ import { DovetailError, type ErrorCode } from "../../shared/errors.js";
 import type { ConversationId } from "../../shared/ids.js";
 import type { Clock, Log } from "../../shared/runtime.js";
 import {
+  ANSWER_MS,
   MAX_ATTEMPTS,
   MAX_COMMIT_BYTES,
   MAX_COMMIT_WRITES,
@@ -34,6 +35,8 @@ interface Item {
   conversation: Conversation | null;
   preparing: boolean;
   attempts: number;
+  /** Until when somebody waits for the answer; monotonic. */
+  readonly until: number;
 }
 
 interface Plan {
@@ -47,6 +50,9 @@ interface Committed {
   readonly change: LogChange | null;
   readonly firstStamp: number;
 }
+
+const busy = (): DovetailError =>
+  new DovetailError("overloaded", undefined, { retryAfterMs: RECOVERY_MS });
 
 /** What is wrong with one conversation, and not with the store. */
 const OF_ONE: readonly ErrorCode[] = ["overloaded", "profile_corrupt", "profile_newer"];
@@ -90,10 +96,11 @@ export class GroupCommit {
 
   submit(job: WriteJob): void {
     if (this.#queue.size >= MAX_QUEUED_WRITES || this.#queuedBytes + job.bytes > MAX_QUEUED_BYTES) {
-      job.failed(new DovetailError("overloaded", undefined, { retryAfterMs: RECOVERY_MS }));
+      job.failed(busy());
       return;
     }
-    const item: Item = { job, conversation: null, preparing: false, attempts: 0 };
+    const until = this.#clock.monotonic() + ANSWER_MS;
+    const item: Item = { job, conversation: null, preparing: false, attempts: 0, until };
     this.#queue.add(item);
     this.#queuedBytes += job.bytes;
     void this.#prepare(item);
@@ -114,9 +121,7 @@ export class GroupCommit {
     item.preparing = true;
     item.conversation = null;
     try {
-      if (++item.attempts > MAX_ATTEMPTS) {
-        throw new DovetailError("overloaded", undefined, { retryAfterMs: RECOVERY_MS });
-      }
+      if (++item.attempts > MAX_ATTEMPTS || this.#isOver(item)) throw busy();
       item.conversation = await item.job.prepare();
       item.preparing = false;
       if (!item.conversation) this.#end(item);
@@ -124,6 +129,10 @@ export class GroupCommit {
       this.#fail(item, error);
     }
     this.#run();
+  }
+
+  #isOver({ until }: Item): boolean {
+    return this.#clock.monotonic() > until;
   }
 
   #end(item: Item): void {
@@ -170,6 +179,11 @@ export class GroupCommit {
       if (plan.writes >= MAX_COMMIT_WRITES || plan.bytes >= MAX_COMMIT_BYTES) break;
       const { job, conversation } = item;
       if (heldUp.has(job.conversationId) || this.#writing.has(job.conversationId)) continue;
+      // Whoever asked has given up, and asks anew: behind a slow store both would be done, and then ever more.
+      if (!item.preparing && this.#isOver(item)) {
+        this.#fail(item, busy());
+        continue;
+      }
       if (!conversation || conversation.stale) {
         heldUp.add(job.conversationId);
         void this.#prepare(item);

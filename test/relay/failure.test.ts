@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { ANSWER_MS } from "../../relay/core/bounds.js";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId } from "../../shared/ids.js";
 import { CloseCode } from "../../shared/protocol.js";
@@ -89,6 +90,36 @@ describe("a commit of several conversations", () => {
     expect(await alice.append(withBob, 1, ["at once"])).toMatchObject({ code: "storage_failed" });
     expect(sizes).toEqual([1]);
     expect(world.relay.ready).toBe(false);
+  });
+
+  it("takes what is asked for while it runs, and not what waited so long that nobody waits for it", async () => {
+    const world = await World.open();
+    const alice = await world.person("alice");
+    const notes = await alice.open(alice.userId);
+    const { logs } = world.store;
+    const commit = logs.commit.bind(logs);
+    const written: number[] = [];
+    let goOn = (): void => {};
+    logs.commit = async (changes) => {
+      written.push(changes.reduce((sum, { entries }) => sum + entries.length, 0));
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      return commit(changes);
+    };
+    const first = alice.append(notes, 1, ["one"]);
+    const second = alice.append(notes, 1, ["one", "two"]);
+    await vi.waitFor(() => expect(written).toEqual([1]));
+    world.clock.advance(ANSWER_MS - 1);
+    const third = alice.append(notes, 1, ["one", "two"]);
+    world.clock.advance(2);
+    goOn();
+    expect(await first).toMatchObject({ places: [{ seq: 1 }] });
+    expect(await second).toMatchObject({ code: "overloaded", retryAfterMs: 1_000 });
+    await vi.waitFor(() => expect(written).toEqual([1, 1]));
+    goOn();
+    expect(await third).toMatchObject({ places: [{ seq: 1 }, { seq: 2 }] });
+    expect(await alice.log(notes)).toEqual(["one", "two"]);
   });
 
   it("keeps the store for well where others were first too often", async () => {

@@ -1,9 +1,9 @@
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { Lru } from "../../core/lru.js";
-import { MAX_CACHED_STAMPS, MAX_TRIES } from "./bounds.js";
+import { MAX_CACHED_STAMPS, MAX_TRIES_MS } from "./bounds.js";
 import type { Database } from "./database.js";
-import type { Statement } from "./statement.js";
+import type { Row, Statement } from "./statement.js";
 import { contended, tries } from "./tries.js";
 
 /** Stamps that are left out at the most after the first meeting with another writer; twice as many after each further one. */
@@ -54,16 +54,17 @@ export class Inboxes {
         this.#newest.delete(user);
       }
     };
-    const read = async (user: UserId): Promise<number> => {
-      const inbox = await this.#read(user, notes);
-      inboxes.set(user, inbox);
-      return inbox.newest ?? 0;
+    const read = async (user: UserId, newest: number | null): Promise<void> => {
+      inboxes.set(user, { newest, versions: await this.#versions(user, notes) });
     };
+    const until = performance.now() + MAX_TRIES_MS;
     let left = notes;
     await Promise.all(
       usersOf(left).map(async (user) => {
         const newest = this.#newest.get(user);
-        if (newest === undefined) return tried(user, () => read(user));
+        if (newest === undefined) {
+          return tried(user, async () => read(user, await this.#newestOf(user)));
+        }
         // Where nobody has written since, what is there is older than these changes.
         inboxes.set(user, { newest, versions: new Map() });
       }),
@@ -89,7 +90,7 @@ export class Inboxes {
           tried(user, async () => {
             const mine = stamped.filter(({ note }) => note.users.has(user));
             const [{ first }] = mine as [(typeof mine)[0]];
-            for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+            do {
               const inbox = inboxes.get(user) ?? { newest: null, versions: new Map() };
               const outcome = await this.#database.cas(statements(user, inbox, mine));
               if (outcome !== "unknown" && outcome.applied) {
@@ -99,10 +100,12 @@ export class Inboxes {
                 written.add(user);
                 return;
               }
-              const newest = await read(user);
+              const newest =
+                outcome === "unknown" ? await this.#newestOf(user) : newestIn(outcome.row);
+              await read(user, newest);
               // Below the stamps of these notes they may still be written; above, all users get others.
-              if (newest >= first) return;
-            }
+              if (newest !== null && newest >= first) return;
+            } while (performance.now() < until);
           }),
         ),
       );
@@ -121,7 +124,9 @@ export class Inboxes {
   async missing(note: Note): Promise<Note | null> {
     const found = await Promise.all(
       [...note.users].map(async ([user, member]) => {
-        const { versions } = await this.#read(user, [note]);
+        // The stamp first, which completes what was under way: what is read then is as new or newer.
+        await this.#newestOf(user);
+        const versions = await this.#versions(user, [note]);
         const there = (versions.get(note.conversationId) ?? 0) >= note.version;
         return there ? null : ([user, member] as const);
       }),
@@ -162,23 +167,28 @@ export class Inboxes {
 
   async #newestOf(user: UserId): Promise<number | null> {
     const query = "SELECT newest FROM inbox WHERE user = ? LIMIT 1";
-    const newest = (await this.#database.one(query, [user], true))?.newest ?? null;
-    return newest === null ? null : Number(newest);
+    return newestIn(await this.#database.one(query, [user], true));
   }
 
-  /** The stamp first, which completes what was under way: what is read then is of that stamp or newer. */
-  async #read(user: UserId, notes: readonly Note[]): Promise<Inbox> {
-    const newest = await this.#newestOf(user);
-    const versions = new Map<ConversationId, number>();
-    for (const { conversationId: id, users } of notes) {
-      if (!users.has(user)) continue;
-      const query = "SELECT version FROM inbox WHERE user = ? AND conversation = ?";
-      const row = await this.#database.one(query, [user, id]);
-      if (row) versions.set(id, Number(row.version ?? 0));
-    }
-    return { newest, versions };
+  /** Of the logs that the notes are about. */
+  async #versions(
+    user: UserId,
+    notes: readonly Note[],
+  ): Promise<ReadonlyMap<ConversationId, number>> {
+    const wanted = notes.filter(({ users }) => users.has(user));
+    const ids = [...new Set(wanted.map(({ conversationId }) => conversationId))];
+    const rows = await this.#database.all(
+      "SELECT conversation, version FROM inbox WHERE user = ? AND conversation IN ?",
+      [user, ids],
+    );
+    return new Map(
+      rows.map((row) => [row.conversation as ConversationId, Number(row.version ?? 0)]),
+    );
   }
 }
+
+const newestIn = (row: Row | null): number | null =>
+  row === null || row.newest === null || row.newest === undefined ? null : Number(row.newest);
 
 const usersOf = (notes: readonly Note[]): UserId[] => [
   ...new Set(notes.flatMap(({ users }) => [...users.keys()])),

@@ -1,7 +1,7 @@
 import type cassandra from "cassandra-driver";
 
 export type Row = cassandra.types.Row;
-export type Value = string | number | boolean | Uint8Array | readonly number[] | null;
+export type Value = string | number | boolean | Uint8Array | readonly (string | number)[] | null;
 
 export interface Statement {
   readonly query: string;

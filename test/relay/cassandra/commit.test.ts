@@ -23,6 +23,7 @@ const opening = (conversationId: ConversationId): LogChange => ({
 it("writes the others where one log cannot be reached and another one is there already", async () => {
   const database = {
     one: async () => null,
+    all: async () => [],
     write: async () => {},
     cas: async () => ({ applied: true }),
   } as unknown as Database;

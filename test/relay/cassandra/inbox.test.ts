@@ -35,6 +35,10 @@ class Conditions {
     return { newest } as unknown as Row;
   }
 
+  async all(): Promise<readonly Row[]> {
+    return [];
+  }
+
   async cas([first]: readonly Statement[]): Promise<Outcome> {
     const { query, params } = first as Statement;
     const [stamp, user, expected] = params as [number, UserId, number?];
@@ -43,7 +47,8 @@ class Conditions {
     this.before(user);
     const there = this.newest.get(user);
     const holds = query.endsWith("IF newest = null") ? there === undefined : there === expected;
-    if (!holds) return { applied: false, row: null };
+    const row = { newest: there ?? null } as unknown as Row;
+    if (!holds) return { applied: false, row };
     this.newest.set(user, stamp);
     return { applied: true };
   }
