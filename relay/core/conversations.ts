@@ -72,7 +72,7 @@ export class Conversations {
    */
   async look(id: ConversationId): Promise<Conversation | null> {
     if (!this.#shared) return this.find(id);
-    const stored = await this.#store.conversation(id);
+    const stored = await this.#store.conversation(id, true);
     return stored && new Conversation(id, stored);
   }
 

@@ -95,8 +95,11 @@ export interface Placed {
 
 /** The logs and what hangs on them: members, cursors and inboxes. */
 export interface LogStore {
-  /** Null where there is none. No cursor is beyond the head. */
-  conversation(id: ConversationId): Promise<StoredConversation | null>;
+  /**
+   * Null where there is none. No cursor is beyond the head. What a change was to note in inboxes and did not,
+   * because its writer ended, is noted first; not for whoever only `glances`: the writer may be about to.
+   */
+  conversation(id: ConversationId, glances?: boolean): Promise<StoredConversation | null>;
   /** The highest n that the device has in the log, membership entries apart; 0 for none. */
   lastN(id: ConversationId, device: DeviceId): Promise<number>;
   /** Entries with `fromSeq` ≤ seq in order, at most `limit`. Without holes, but for a lost beginning. */

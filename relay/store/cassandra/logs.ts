@@ -37,6 +37,8 @@ export class CassandraLogStore implements LogStore {
   readonly #serial: Serial;
   /** What was last read or written here. May be old: then the condition of a write does not hold. */
   readonly #known = new Lru<ConversationId, Segment>(MAX_CACHED_CONVERSATIONS);
+  /** Versions of which it is known that all their users were told. */
+  readonly #told = new Lru<ConversationId, number>(MAX_CACHED_CONVERSATIONS);
 
   constructor(database: Database, segments: Segments, serial: Serial) {
     this.#database = database;
@@ -46,11 +48,13 @@ export class CassandraLogStore implements LogStore {
     this.#expiries = new Expiries(database);
   }
 
-  async conversation(id: ConversationId): Promise<StoredConversation | null> {
+  async conversation(id: ConversationId, glances = false): Promise<StoredConversation | null> {
     for await (const _ of tries()) {
       const segment = await this.#segments.newest(id);
       if (!segment) return null;
-      if (await this.#untold(id, segment)) await this.#serial.run(() => this.#load(id));
+      if (!glances && (await this.#untold(id, segment))) {
+        await this.#serial.run(() => this.#load(id));
+      }
       const state = await this.#segments.state(id, segment.base);
       // Read in several steps, so it counts only where nothing changed meanwhile.
       if ((await this.#segments.newest(id))?.version !== segment.version) continue;
@@ -169,7 +173,10 @@ export class CassandraLogStore implements LogStore {
         if (note === null) return null;
         if (note instanceof DovetailError) return { failed: note };
         const firstStamp = stamps[notes.indexOf(note)];
-        if (typeof firstStamp === "number") return { firstStamp };
+        if (typeof firstStamp === "number") {
+          this.#told.set(note.conversationId, note.version);
+          return { firstStamp };
+        }
         // What was written and not noted is noted when it is loaded the next time.
         this.#known.delete(note.conversationId);
         return { failed: DovetailError.from(firstStamp) };
@@ -239,8 +246,11 @@ export class CassandraLogStore implements LogStore {
     return segment;
   }
 
-  async #untold(id: ConversationId, { pending }: Segment): Promise<Note | null> {
-    return pending?.length ? this.#inboxes.missing(noteOf(id, pending, 1)) : null;
+  async #untold(id: ConversationId, { pending, version }: Segment): Promise<Note | null> {
+    if (!pending?.length || this.#told.get(id) === version) return null;
+    const missing = await this.#inboxes.missing(noteOf(id, pending, 1));
+    if (!missing) this.#told.set(id, version);
+    return missing;
   }
 
   async #tried(change: LogChange): Promise<Note | DovetailError | null> {
