@@ -18,6 +18,8 @@ export class Acquaintances {
   readonly #crypto: Crypto;
   readonly #groups: Remembered<ReadonlySet<ConversationId>>;
   readonly #blocked: Remembered<ReadonlySet<UserId>>;
+  /** Pairs that have a direct conversation: it has these two members for good. */
+  readonly #talking = new Lru<string, true>(MAX_CACHED_PEOPLE);
   readonly #tell: TellUsers | null;
 
   constructor(
@@ -43,9 +45,7 @@ export class Acquaintances {
 
   /** Whether the two have a direct conversation or a group that is small enough for a mesh. */
   async acquainted(a: UserId, b: UserId): Promise<boolean> {
-    if (a === b) return true;
-    const look = (id: ConversationId) => this.#conversations.look(id);
-    if ((await directOf(this.#crypto, look, a, b)).there) return true;
+    if (a === b || (await this.#talk(a, b))) return true;
     const [ofA, ofB] = await Promise.all([this.#groups.of(a), this.#groups.of(b)]);
     const [fewer, more] = ofA.size < ofB.size ? [ofA, ofB] : [ofB, ofA];
     for (const id of fewer) {
@@ -54,6 +54,15 @@ export class Acquaintances {
       if (group && group.members.length <= MESH_MEMBERS) return true;
     }
     return false;
+  }
+
+  async #talk(a: UserId, b: UserId): Promise<boolean> {
+    const pair = [a, b].sort().join();
+    if (this.#talking.get(pair)) return true;
+    const look = (id: ConversationId) => this.#conversations.look(id);
+    const { there } = await directOf(this.#crypto, look, a, b);
+    if (there) this.#talking.set(pair, true);
+    return there !== null;
   }
 
   /** Whether the asker sees that user's presence. */

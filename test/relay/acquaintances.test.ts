@@ -1,6 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { Acquaintances } from "../../relay/core/acquaintances.js";
+import type { Conversations } from "../../relay/core/conversations.js";
+import type { Directory, LogStore } from "../../relay/core/ports.js";
 import type { ConversationId, UserId } from "../../shared/ids.js";
 import { MAX_RECEIPT_MEMBERS, MESH_MEMBERS } from "../../shared/limits.js";
+import { nodeCrypto } from "../../shared/node/runtime.js";
 import { type Client, World } from "./world.js";
 
 let world: World;
@@ -58,6 +62,27 @@ describe("people of one group", () => {
     await alice.change(club, 1, { removes: [others[0]?.userId as UserId] });
     expect(await sees(bob, alice)).toBe(true);
   });
+});
+
+it("looks up once that two have a direct conversation, and again as long as they have none", async () => {
+  const looked: ConversationId[] = [];
+  let there: { kind: "direct" } | null = null;
+  const conversations = {
+    look: async (id: ConversationId) => {
+      looked.push(id);
+      return there;
+    },
+  } as unknown as Conversations;
+  const logs = { groupsOf: async () => [] } as unknown as LogStore;
+  const directory = {} as Directory;
+  const ports = { logs, directory, crypto: nodeCrypto };
+  const acquaintances = new Acquaintances(ports, conversations, null, null);
+  const [a, b] = [alice.userId, bob.userId];
+  expect(await acquaintances.acquainted(a, b)).toBe(false);
+  there = { kind: "direct" };
+  expect(await acquaintances.acquainted(a, b)).toBe(true);
+  expect(await acquaintances.acquainted(b, a)).toBe(true);
+  expect(looked).toHaveLength(2);
 });
 
 describe("somebody who is blocked", () => {
