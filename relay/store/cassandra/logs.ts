@@ -56,9 +56,9 @@ export class CassandraLogStore implements LogStore {
         await this.#serial.run(() => this.#load(id));
       }
       const state = await this.#segments.state(id, segment.base);
-      // Read in several steps, so it counts only where nothing changed meanwhile.
-      if ((await this.#segments.newest(id))?.version !== segment.version) continue;
-      return conversationOf(segment, state);
+      const read = segmentOf(state);
+      // Others may have written since; who glances may have what they wrote.
+      if (read && (glances || read.version === segment.version)) return conversationOf(read, state);
     }
     throw tooMany();
   }
@@ -73,11 +73,8 @@ export class CassandraLogStore implements LogStore {
     fromSeq: number,
     limit: number,
   ): Promise<readonly SequencedEntry[]> {
-    const segment = await this.#segments.newest(id);
-    if (!segment) return [];
-    const from = Math.max(fromSeq, segment.first, 1);
+    const from = Math.max(fromSeq, 1);
     const found: SequencedEntry[] = [];
-    if (from > segment.head) return found;
     for (const base of await this.#segments.basesFrom(id, from)) {
       let next = from;
       let more = true;
@@ -375,7 +372,19 @@ const isNote = (each: Note | DovetailError | null): each is Note =>
 
 const tooMany = (): DovetailError => contended("The log is written by too many at once.");
 
-function conversationOf(segment: Segment, state: readonly Row[]): StoredConversation {
+/** What all rows of a state are of; null where they were read at different times. */
+function segmentOf(state: readonly Row[]): Pick<Segment, "head" | "first" | "version"> | null {
+  const [row] = state;
+  const version = Number(row?.version);
+  // Those of one page are of one moment: a replica gives a change of a partition as a whole or not at all.
+  if (!row || state.some((each) => Number(each.version) !== version)) return null;
+  return { head: Number(row.head), first: Number(row.first), version };
+}
+
+function conversationOf(
+  { head, first }: Pick<Segment, "head" | "first">,
+  state: readonly Row[],
+): StoredConversation {
   const cursors = new Map<UserId, StoredCursor>();
   let conversation: ReturnType<typeof rows.conversation.decode> | null = null;
   for (const row of state) {
@@ -386,5 +395,5 @@ function conversationOf(segment: Segment, state: readonly Row[]): StoredConversa
   }
   if (!conversation) throw new DovetailError("profile_corrupt", "A log has no conversation.");
   const { kind, ...group } = conversation;
-  return { kind, group, head: segment.head, first: segment.first, cursors };
+  return { kind, group, head, first, cursors };
 }

@@ -129,11 +129,13 @@ export class Segments {
 
   /** The bases of the segments that may hold places from that seq on, oldest first. */
   async basesFrom(id: ConversationId, seq: number): Promise<readonly number[]> {
-    const base = await this.baseAt(id, seq);
-    const later = await this.#database.all(
-      "SELECT base FROM segment WHERE conversation = ? AND base > ? ORDER BY base ASC",
-      [id, base],
-    );
+    const [base, later] = await Promise.all([
+      this.baseAt(id, seq),
+      this.#database.all(
+        "SELECT base FROM segment WHERE conversation = ? AND base > ? ORDER BY base ASC",
+        [id, seq],
+      ),
+    ]);
     return [base, ...later.map((row) => Number(row.base))];
   }
 
@@ -153,9 +155,10 @@ export class Segments {
     return row ? (row.value as Uint8Array) : null;
   }
 
+  /** In the order of their names, each with what the segment was when it was read. */
   rowsBetween(id: ConversationId, base: number, from: string, to: string): Promise<readonly Row[]> {
     return this.#database.all(
-      `SELECT name, value FROM log
+      `SELECT name, value, head, first, version FROM log
         WHERE conversation = ? AND base = ? AND seq = 0 AND name >= ? AND name < ?`,
       [id, base, from, to],
     );
