@@ -123,11 +123,12 @@ export class Sync {
     this.#fetchIfBehind(conversation.conversationId);
   }
 
-  /** Resolves when the conversation's log is here as far as the relay has told of it, or cannot be had. */
+  /** Resolves when the conversation's log is here as far as the relay has told of it, or cannot be had now. */
   async fetched(id: ConversationId): Promise<void> {
     const generation = this.#generation;
     const { clock } = this.#core.ports;
-    while (generation === this.#generation && this.#isBehind(id)) {
+    const fetching = () => this.#relay.connected && generation === this.#generation;
+    while (fetching() && this.#isBehind(id)) {
       await new Promise<void>((resolve) => void clock.after(FETCHED_MS, resolve));
     }
   }

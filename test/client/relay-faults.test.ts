@@ -227,6 +227,20 @@ test("a gap in what is pushed is fetched before anything after it is shown", asy
   expect((await stage.messages()).map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
 
+test("a call ends whose relay goes while its answer is taken in", async () => {
+  const stage = await Stage.withTalk();
+  const creating = stage.client.call("groups.create", { name: "Club", handles: [] });
+  await settled();
+  const { conversationId } = stage.last("createGroup");
+  const conversation = { ...stage.talk(1), conversationId, kind: "group" as const, epoch: 1 };
+  const answered = stage.answer("createGroup", { type: "opened", conversation });
+  await stage.hangUp();
+  await answered;
+  await stage.clock.pass(1_000);
+  const waited = await Promise.race([creating, settled().then(() => "still waiting")]);
+  expect(waited).toEqual({ conversationId });
+});
+
 test("cursors of somebody who is not known yet are not passed over: who it is is asked", async () => {
   const stage = await Stage.withTalk();
   const group = { ...stage.talk(), conversationId: "ab".repeat(16) as ConversationId };
