@@ -121,7 +121,8 @@ export async function run(options: RunOptions): Promise<Outcome> {
     fleet.begin(new Prng(random.between(1, 2 ** 31)));
     // An abort only makes it shorter.
     await sleep(seconds * 1_000, undefined, signal && { signal }).catch(() => undefined);
-    await within(nemesis.end(), "the faults", () => nemesis?.pending ?? []);
+    const faulty = () => [...(nemesis?.pending ?? []), ...traffic.pending];
+    await within(nemesis.end(), "the faults", faulty);
     await within(fleet.end(), "coming and going", () => traffic.pending);
     await within(traffic.end(), "the talk", () => traffic.pending);
     note("healed");
