@@ -79,7 +79,7 @@ export class HandIn {
         const since = this.#waiting.get(`${key}/${first.n}`) ?? now + random.fraction() * SPREAD_MS;
         waiting.set(`${key}/${first.n}`, since);
         const there = this.#presence.devices(first.userId)?.includes(first.deviceId) ?? true;
-        const due = since + this.#pace.stretched(there ? PATIENCE_MS : PATIENCE_GONE_MS);
+        const due = since + (there ? PATIENCE_MS : this.#pace.stretched(PATIENCE_GONE_MS));
         if (now < due || now < (this.#refused.get(key) ?? 0)) continue;
         await this.#handIn(conversation, run, key);
       }

@@ -121,7 +121,7 @@ export class GroupCommit {
     item.preparing = true;
     item.conversation = null;
     try {
-      if (++item.attempts > MAX_ATTEMPTS || this.#isOver(item)) throw busy();
+      if (++item.attempts > MAX_ATTEMPTS) throw busy();
       item.conversation = await item.job.prepare();
       item.preparing = false;
       if (!item.conversation) this.#end(item);
@@ -129,10 +129,6 @@ export class GroupCommit {
       this.#fail(item, error);
     }
     this.#run();
-  }
-
-  #isOver({ until }: Item): boolean {
-    return this.#clock.monotonic() > until;
   }
 
   #end(item: Item): void {
@@ -175,12 +171,13 @@ export class GroupCommit {
     const plan: Plan = { stages: new Map(), writes: 0, bytes: 0 };
     const stages = new Map<ConversationId, Stage>();
     const heldUp = new Set<ConversationId>();
+    const now = this.#clock.monotonic();
     for (const item of this.#queue) {
       if (plan.writes >= MAX_COMMIT_WRITES || plan.bytes >= MAX_COMMIT_BYTES) break;
       const { job, conversation } = item;
       if (heldUp.has(job.conversationId) || this.#writing.has(job.conversationId)) continue;
       // Whoever asked has given up, and asks anew: behind a slow store both would be done, and then ever more.
-      if (!item.preparing && this.#isOver(item)) {
+      if (!item.preparing && now > item.until) {
         this.#fail(item, busy());
         continue;
       }

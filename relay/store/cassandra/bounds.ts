@@ -27,6 +27,12 @@ export const MAX_TRIES_MS = 7_000;
  */
 export const MAX_STATEMENTS = 1_024;
 
+/** Entries in one read of certain places: with the largest payloads about 4 MB. */
+export const ENTRIES_PER_READ = 64;
+
+/** Stamps left out at the most after a first meeting with another writer; each further one may double it. */
+export const FIRST_LEAP = 16;
+
 /** Users whose newest stamp is kept in memory: about 100 bytes each. */
 export const MAX_CACHED_STAMPS = 50_000;
 

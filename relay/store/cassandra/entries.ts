@@ -3,6 +3,7 @@ import type { ConversationId } from "../../../shared/ids.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
 import { emptied, endOf } from "../../core/lifetime.js";
 import { rows } from "../rows.js";
+import { ENTRIES_PER_READ } from "./bounds.js";
 import type { Database } from "./database.js";
 import type { Due } from "./expiry.js";
 import type { Cell, Segments } from "./segments.js";
@@ -17,8 +18,23 @@ export function entryOf(
   return { seq, ...rows.entry.decode(`entry/${id}/${seq}`, stored) };
 }
 
-/** In one read; with the largest payloads about 4 MB. */
-const ENTRIES_PER_READ = 64;
+/** What the log has at those places of a segment, by seq. */
+async function rowsAt(
+  database: Database,
+  id: ConversationId,
+  base: number,
+  seqs: readonly number[],
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const found = new Map<number, Uint8Array>();
+  const query = "SELECT seq, value FROM log WHERE conversation = ? AND base = ? AND seq IN ?";
+  for (let from = 0; from < seqs.length; from += ENTRIES_PER_READ) {
+    const some = seqs.slice(from, from + ENTRIES_PER_READ);
+    for (const row of await database.all(query, [id, base, some])) {
+      found.set(Number(row.seq), row.value as Uint8Array);
+    }
+  }
+  return found;
+}
 
 /** Those of a segment's entries that are kept, by seq. */
 export async function entriesAt(
@@ -28,27 +44,11 @@ export async function entriesAt(
   seqs: readonly number[],
 ): Promise<ReadonlyMap<number, SequencedEntry>> {
   const found = new Map<number, SequencedEntry>();
-  const query = "SELECT seq, value FROM log WHERE conversation = ? AND base = ? AND seq IN ?";
-  for (let from = 0; from < seqs.length; from += ENTRIES_PER_READ) {
-    const some = seqs.slice(from, from + ENTRIES_PER_READ);
-    for (const row of await database.all(query, [id, base, some])) {
-      const entry = entryOf(id, Number(row.seq), row.value as Uint8Array);
-      if (entry) found.set(entry.seq, entry);
-    }
+  for (const [seq, stored] of await rowsAt(database, id, base, seqs)) {
+    const entry = entryOf(id, seq, stored);
+    if (entry) found.set(seq, entry);
   }
   return found;
-}
-
-/** One entry in a segment. */
-async function entryAt(
-  database: Database,
-  id: ConversationId,
-  base: number,
-  seq: number,
-): Promise<SequencedEntry | null> {
-  const query = "SELECT value FROM log WHERE conversation = ? AND base = ? AND seq = ?";
-  const row = await database.one(query, [id, base, seq]);
-  return row ? entryOf(id, seq, row.value as Uint8Array) : null;
 }
 
 /** Empties the payloads of entries that end at these times; says how many there were. */
@@ -92,18 +92,25 @@ async function allLeft(
   base: number,
   due: readonly Due[],
 ): Promise<readonly Cell[]> {
-  const cells = await Promise.all(
-    due.map(async ({ seq, at }): Promise<Cell | null> => {
-      const entry = await entryAt(database, id, base, seq).catch(nullIfDamaged);
-      if (!entry || entry.payload.length === 0 || endOf(entry) !== at) return null;
-      return { seq, name: "", value: rows.entry.encode(emptied(entry)) };
-    }),
-  );
-  return cells.filter((cell) => cell !== null);
+  const seqs = due.map(({ seq }) => seq);
+  const stored = await rowsAt(database, id, base, seqs);
+  return due.flatMap(({ seq, at }): Cell[] => {
+    const entry = undamaged(id, seq, stored.get(seq));
+    if (!entry || entry.payload.length === 0 || endOf(entry) !== at) return [];
+    return [{ seq, name: "", value: rows.entry.encode(emptied(entry)) }];
+  });
 }
 
 /** A damaged row must not keep the payloads of all others from being deleted. */
-function nullIfDamaged(error: unknown): null {
-  if (DovetailError.from(error).code === "profile_corrupt") return null;
-  throw error;
+function undamaged(
+  id: ConversationId,
+  seq: number,
+  stored: Uint8Array | undefined,
+): SequencedEntry | null {
+  try {
+    return stored ? entryOf(id, seq, stored) : null;
+  } catch (error) {
+    if (DovetailError.from(error).code === "profile_corrupt") return null;
+    throw error;
+  }
 }

@@ -1,13 +1,10 @@
 import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { Lru } from "../../core/lru.js";
-import { MAX_CACHED_STAMPS, MAX_TRIES_MS } from "./bounds.js";
+import { FIRST_LEAP, MAX_CACHED_STAMPS, MAX_TRIES_MS } from "./bounds.js";
 import type { Database } from "./database.js";
 import type { Row, Statement } from "./statement.js";
 import { contended, tries } from "./tries.js";
-
-/** Stamps that are left out at the most after the first meeting with another writer; twice as many after each further one. */
-const LEAP = 8;
 
 /** A change of a log that its users are to find. */
 export interface Note {
@@ -77,7 +74,7 @@ export class Inboxes {
       });
       if (left.length === 0) break;
       // Whoever leaps further than the others that it met has to give way to none of them.
-      const leap = count === 0 ? 0 : Math.floor(Math.random() * LEAP * 2 ** count);
+      const leap = count === 0 ? 0 : Math.floor(Math.random() * FIRST_LEAP * 2 ** (count - 1));
       let stamp = leap + Math.max(0, ...[...inboxes.values()].map(({ newest }) => newest ?? 0));
       const stamped = left.map((note) => {
         const first = stamp + 1;
