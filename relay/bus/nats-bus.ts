@@ -16,6 +16,10 @@ import { readTlsClient, type TlsClientFiles } from "../tls.js";
 
 /** Milliseconds from one ping of the server to the next, and until one is tried again that refused something. */
 const PING_MS = 1_000;
+/** Milliseconds from one dial of a server that does not answer to the next. */
+const REST_MS = 50;
+/** More than a cluster has servers: each is dialled once after the time of day was set back. */
+const DIALS_AFTER_STEP = 100;
 /** What stands around what nodes say: who says it, and in which meeting. */
 const ENVELOPE_BYTES = 64;
 /** Operators were told this number: it stays. */
@@ -87,7 +91,7 @@ export class NatsBus implements Bus {
       name: `dovetail ${parts.node}`,
       // A server that hangs is left within seconds, and one is looked for until it is found.
       ...{ timeout: PING_MS, pingInterval: PING_MS, maxPingOut: 2 },
-      ...{ reconnectTimeWait: 50, maxReconnectAttempts: -1 },
+      ...{ reconnectDelayHandler: restOf(parts.clock), maxReconnectAttempts: -1 },
       // Credentials that are refused twice may be changing at this moment, on one server after the other.
       ignoreAuthErrorAbort: true,
     }).catch((cause: unknown) => {
@@ -171,6 +175,26 @@ export class NatsBus implements Bus {
       if (status.type === "error") this.#log.warn("bus.failed", { error: status.error });
     }
   }
+}
+
+/**
+ * How long the library lets a server rest before it is dialled again. It asks the time of day for that, and
+ * would dial nobody for as many minutes as that was set back by; so these are taken off.
+ */
+function restOf(clock: Clock): () => number {
+  const aheadMs = () => clock.now() - clock.monotonic();
+  let lastMs = aheadMs();
+  let stepMs = 0;
+  let dials = 0;
+  return () => {
+    const backMs = lastMs - aheadMs();
+    lastMs -= backMs;
+    if (backMs > REST_MS) {
+      stepMs = backMs + (dials > 0 ? stepMs : 0);
+      dials = DIALS_AFTER_STEP;
+    }
+    return dials-- > 0 ? REST_MS - stepMs : REST_MS;
+  };
 }
 
 /**

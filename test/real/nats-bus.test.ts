@@ -104,6 +104,28 @@ describe("nodes on one bus", () => {
     await vi.waitFor(() => expect(two.heard).toContain(`${one.bus.node} again`), WAIT);
   });
 
+  it("meet again although the time of day was set back while the server was away", async () => {
+    const [one, two] = [await join(), await join()];
+    await together(one, two);
+    const lost = () => warned.filter((each) => each === "bus.disconnected").length;
+    const [before, lostBefore] = [[one.told.length, two.told.length], lost()];
+    await nats.kill();
+    await vi.waitFor(() => expect(lost()).toBe(lostBefore + 2), WAIT);
+    const now = Date.now;
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => now() - 600_000);
+    try {
+      await nats.start();
+      for (const [index, node] of [one, two].entries()) {
+        await vi.waitFor(() => {
+          expect(node.told.slice(before[index])).toContainEqual(idsOf(node));
+          expect(node.members).toEqual(idsOf(one, two));
+        }, WAIT);
+      }
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   const refusals = [
     ["their credentials", "bus.failed", `user: relay, password: other`],
     [
