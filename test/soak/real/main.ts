@@ -1,9 +1,12 @@
 /** `npm run test:soak -- --real`: the nemesis for as long as one has time. */
+import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { type Outcome, run } from "./run.js";
 
 /** Two hundred faults in twenty minutes would be one in six seconds. */
 const EVERY_MS = 1_500;
+/** A database node that begins anew takes a core for half a minute. */
+const CLUSTER_EVERY_MS = Math.max(EVERY_MS, 6_000 / availableParallelism());
 
 const number = (least: number) => (text: string) => {
   const value = Number(text);
@@ -61,7 +64,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const outcome = await run({
   seed,
   seconds: options.minutes * 60,
-  everyMs: EVERY_MS,
+  everyMs: options.cluster ? CLUSTER_EVERY_MS : EVERY_MS,
   workers: options.workers,
   cluster: options.cluster ?? false,
   signal: early.signal,

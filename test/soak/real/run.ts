@@ -24,7 +24,8 @@ const LONGEST_PAUSE_MS = 350;
  * what is told directly beyond that would wait for its place for as long again as everybody talked.
  */
 const CLUSTER_PATIENCE_MS = 8 * 60_000;
-const CLUSTER_LONGEST_PAUSE_MS = Math.max(1_500, 6_000 / availableParallelism());
+/** Squared, because the parts themselves need most of two cores: a database node begins anew every minute. */
+const CLUSTER_LONGEST_PAUSE_MS = Math.max(1_500, 24_000 / availableParallelism() ** 2);
 const LOOK_MS = 500;
 const FLEET_EVERY_MS = 4_000;
 /** From which length on devices come and go in a run, and admins do. */
@@ -199,6 +200,7 @@ async function judge(cast: Cast, watch: Watch): Promise<Judgement> {
 async function rest(cast: Cast, watch: Watch): Promise<void> {
   const end = Date.now() + (cast.services ? CLUSTER_PATIENCE_MS : PATIENCE_MS);
   for (;;) {
+    const since = performance.now();
     const restless = await unrest(cast);
     // A copy of what is being written may be none.
     const found = restless
@@ -209,6 +211,7 @@ async function rest(cast: Cast, watch: Watch): Promise<void> {
         );
     if (found.length === 0) return;
     if (Date.now() > end) return watch.violate(`it did not come to rest: ${found[0]}`);
-    await sleep(LOOK_MS);
+    // Looking is work for the same cores that are to come to rest.
+    await sleep(Math.max(LOOK_MS, performance.now() - since));
   }
 }

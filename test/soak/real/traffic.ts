@@ -1,5 +1,6 @@
 /** What people do: random operations from a seed, many at once on every device. */
-
+import { setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Method, Params, Results } from "../../../shared/client-api.js";
 import type { ConversationId, MessageId } from "../../../shared/ids.js";
 import { RpcError } from "../../real/processes.js";
@@ -14,6 +15,8 @@ import type { Watch } from "./watch.js";
 /** Operations that a device has running at once at the most; a person clicks no faster, a bot does. */
 const AT_ONCE = 6;
 const ABSENT_MS = 50;
+/** So many own messages without a place make a hand's pauses once as long again. */
+const WAITING_STEP = 10;
 
 /** A killed process took the call with it. */
 class Unanswered extends Error {}
@@ -38,7 +41,7 @@ export class Traffic implements Stage<DeviceMachine> {
   readonly #running = new Map<DeviceMachine, Set<Promise<void>>>();
   /** Calls without an answer yet. */
   readonly #asked = new Map<object, string>();
-  #going = true;
+  readonly #over = new AbortController();
   #labels = 0;
 
   constructor(
@@ -72,6 +75,8 @@ export class Traffic implements Stage<DeviceMachine> {
   }
 
   begin(seeds: Prng): void {
+    // As many as there are hands.
+    setMaxListeners(0, this.#over.signal);
     for (const device of this.cast.devices) this.join(device, seeds);
   }
 
@@ -84,7 +89,7 @@ export class Traffic implements Stage<DeviceMachine> {
 
   /** Begins nothing more; resolves when everything is answered. */
   async end(): Promise<void> {
-    this.#going = false;
+    this.#over.abort();
     await Promise.all(this.#hands);
   }
 
@@ -109,12 +114,18 @@ export class Traffic implements Stage<DeviceMachine> {
   }
 
   async #hand(device: DeviceMachine, random: Prng): Promise<void> {
-    while (this.#going && this.cast.devices.includes(device)) {
+    while (!this.#over.signal.aborted && this.cast.devices.includes(device)) {
       const idle = !this.#resting.has(device) && device.running;
       if (idle) await this.#counted(device, this.#operate(this, device, random));
-      const pauseMs = idle ? random.fraction() * this.#longestPauseMs : ABSENT_MS;
-      await new Promise((done) => setTimeout(done, pauseMs));
+      const pauseMs = idle ? random.fraction() * this.#patienceMs(device) : ABSENT_MS;
+      // The end of the talk only makes it shorter.
+      await sleep(pauseMs, undefined, { signal: this.#over.signal }).catch(() => undefined);
     }
+  }
+
+  /** Who sees own messages waiting writes less; otherwise a slow machine would be ever further behind. */
+  #patienceMs(device: DeviceMachine): number {
+    return this.#longestPauseMs * (1 + this.watch.waiting(device) / WAITING_STEP);
   }
 
   async #counted(device: DeviceMachine, operation: Promise<void>): Promise<void> {

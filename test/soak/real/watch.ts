@@ -12,6 +12,8 @@ interface Told {
 
 /** More of them say no more. */
 const MAX_VIOLATIONS = 200;
+/** Messages that are looked at for whether they wait; more would only tell the same. */
+const LAST_SENT = 100;
 
 export class Watch {
   readonly violations: string[] = [];
@@ -64,6 +66,13 @@ export class Watch {
   ordered(device: DeviceMachine, list: readonly Message[]): void {
     for (const message of list) this.#place(device, message);
     for (const fault of orderFaults(list)) this.violate(`${device.name}: ${fault}`);
+  }
+
+  /** How many of the last messages of a device have no place yet, as far as anybody was told. */
+  waiting({ sent }: DeviceMachine): number {
+    return sent
+      .slice(-LAST_SENT)
+      .filter(({ messageId }) => messageId !== null && !this.#places.has(messageId)).length;
   }
 
   #place(device: DeviceMachine, { messageId, conversationId, seq, text }: Message): void {
