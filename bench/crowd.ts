@@ -3,6 +3,7 @@
  * its own, because a thousand processes do not fit a machine.
  */
 import { generateKeyPairSync, sign } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   Client,
@@ -17,6 +18,11 @@ import { DovetailError } from "../shared/errors.js";
 import type { KeyValue, Range, Write } from "../shared/key-value.js";
 import { nodeClock, nodeCrypto, nodeRandom } from "../shared/node/runtime.js";
 import type { Log } from "../shared/runtime.js";
+
+/** Who come together in one process. More do not come sooner: they have the same cores as their relay. */
+const AT_ONCE = 8 * availableParallelism();
+/** Until somebody is tried again whom a relay had no time for. */
+const BUSY_MS = 1_000;
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -96,10 +102,10 @@ async function comer(relayUrl: string, handle: string, direct: boolean): Promise
       await client.call("account.register", { handle, displayName: handle });
       return client;
     } catch (thrown) {
-      // So many come at once that some have to wait for their turn.
+      // So many come at once that some have to wait for their turn, or ask a relay that is busy.
       const { code, retryAfterMs } = DovetailError.from(thrown);
-      if (code !== "relay_unreachable" || retryAfterMs === undefined) throw thrown;
-      await sleep(retryAfterMs);
+      if (code !== "timeout" && retryAfterMs === undefined) throw thrown;
+      await sleep(retryAfterMs ?? BUSY_MS);
     }
   }
 }
@@ -113,7 +119,7 @@ export async function crowd(
 ): Promise<Client[]> {
   const clients: Client[] = [];
   while (clients.length < count) {
-    const next = Array.from({ length: Math.min(50, count - clients.length) }, (_, i) =>
+    const next = Array.from({ length: Math.min(AT_ONCE, count - clients.length) }, (_, i) =>
       comer(relayUrl, `${prefix}${clients.length + i}`, direct),
     );
     clients.push(...(await Promise.all(next)));

@@ -1,6 +1,6 @@
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { fromSortable, type KeyValue, under, type Write } from "../../../shared/key-value.js";
-import { MAX_CACHED_CONVERSATIONS } from "../../core/bounds.js";
+import { MAX_CACHED_CONVERSATIONS, MAX_CACHED_STAMPS } from "../../core/bounds.js";
 import { Lru } from "../../core/lru.js";
 import { memberWrites, noteWrites } from "../log-commit.js";
 import { keys, rows } from "../rows.js";
@@ -38,6 +38,10 @@ export class InboxShard {
    * connection of a process that is gone, within moments: it need not outlive this one.
    */
   readonly #heads = new Lru<ConversationId, number>(MAX_CACHED_CONVERSATIONS);
+  /** Of each inbox, in which most find nothing new each time that they look. Only this process writes to it. */
+  readonly #newest = new Lru<UserId, number>(MAX_CACHED_STAMPS);
+  /** Writes that have ended, whichever way. */
+  #written = 0;
 
   constructor(kv: KeyValue) {
     this.#kv = kv;
@@ -57,6 +61,7 @@ export class InboxShard {
   }
 
   async changes(user: UserId, after: number, limit: number): Promise<readonly Found[]> {
+    if ((this.#newest.get(user) ?? Number.POSITIVE_INFINITY) <= after) return [];
     const from = keys.inbox(user, after + 1);
     const found = await this.#kv.range({ from, to: under(`inbox/${user}/`).to, limit });
     return found.map(({ key, value }) => ({
@@ -66,9 +71,15 @@ export class InboxShard {
   }
 
   async newestStamp(user: UserId): Promise<number> {
+    const known = this.#newest.get(user);
+    if (known !== undefined) return known;
+    const written = this.#written;
     const all = under(`inbox/${user}/`);
-    const [newest] = await this.#kv.range({ ...all, reverse: true, limit: 1 });
-    return newest ? stampIn(newest.key) : 0;
+    const [found] = await this.#kv.range({ ...all, reverse: true, limit: 1 });
+    const newest = found ? stampIn(found.key) : 0;
+    // What was written while it was read may be newer.
+    if (written === this.#written) this.#newest.set(user, newest);
+    return newest;
   }
 
   /** While one write is running, everything that comes is collected into the next. */
@@ -82,6 +93,8 @@ export class InboxShard {
       } catch (error) {
         this.#stamp = null;
         this.#inboxAt.clear();
+        this.#newest.clear();
+        this.#written += 1;
         for (const { reject } of some) reject(error);
       }
     }
@@ -101,6 +114,7 @@ export class InboxShard {
         inboxAt.set(key, this.#inboxAt.get(key) ?? (await this.#number(key)));
       }),
     );
+    const newest = new Map<UserId, number>();
     const writes: Write[] = [];
     for (const { conversationId: id, head, users } of notes) {
       stamp += 1;
@@ -109,6 +123,7 @@ export class InboxShard {
         const key = keys.inboxAt(user, id);
         writes.push(...noteWrites(user, id, inboxAt.get(key) ?? 0, stamp));
         inboxAt.set(key, stamp);
+        newest.set(user, stamp);
         if (member !== null && isNewest) writes.push(...memberWrites(user, id, member));
       }
       if (isNewest && [...users.values()].some((member) => member !== null)) {
@@ -119,6 +134,8 @@ export class InboxShard {
     await this.#kv.batch(writes);
     this.#stamp = stamp;
     for (const [key, at] of inboxAt) this.#inboxAt.set(key, at);
+    for (const [user, at] of newest) this.#newest.set(user, at);
+    this.#written += 1;
   }
 
   async #number(key: string): Promise<number> {
