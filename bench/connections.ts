@@ -25,6 +25,8 @@ const PAUSE_MS = 1_000;
 const LOOK_MS = 100;
 /** What comes and goes by itself after connecting is over by then. */
 const SETTLE_MS = 5_000;
+/** Whoever is not back by then, on a machine that has too few cores for all of them, is counted. */
+const BACK_MS = 5 * 60_000;
 
 type Order = { readonly order: "talk"; readonly pairs: number } | { readonly order: "watch" };
 type Report =
@@ -150,8 +152,10 @@ export interface ConnectionsCost {
 
 interface Return {
   readonly after: string;
-  /** Seconds from the end of what was killed until all were there again. */
+  /** Seconds from the end of what was killed until all were there again, or nobody waited any more. */
   readonly backAfter: number;
+  /** Of those who were not. */
+  readonly missing: number;
   readonly mostBackPerSecond: number;
 }
 
@@ -210,11 +214,14 @@ class Course {
   async comingBack(after: string, least: number, strike: () => Promise<void>): Promise<Return> {
     const from = this.#course.length;
     const startedAt = Date.now();
+    let missing = 0;
     const back = new Promise<number>((resolve) => {
       let wasDown = false;
       const watcher = ({ at, count }: Present): void => {
         wasDown ||= count <= this.all - least;
-        if (!wasDown || count < this.all) return;
+        missing = this.all - count;
+        const isBack = wasDown && missing === 0;
+        if (!isBack && at < startedAt + BACK_MS) return;
         this.#watchers.delete(watcher);
         resolve(at);
       };
@@ -228,7 +235,8 @@ class Course {
       const before = course.findLast((then) => then.at <= at - 1_000);
       if (before) mostBackPerSecond = Math.max(mostBackPerSecond, count - before.count);
     }
-    return { after, backAfter: (endedAt - startedAt) / 1_000, mostBackPerSecond };
+    const backAfter = (endedAt - startedAt) / 1_000;
+    return { after, backAfter, missing, mostBackPerSecond };
   }
 }
 
@@ -305,9 +313,9 @@ export function reportConnections(cost: ConnectionsCost): string {
     [],
     ["ended by `kill -9`", "all back after", "most in one second"],
     ["---", "---:", "---:"],
-    ...cost.returns.map(({ after, backAfter, mostBackPerSecond }) => [
+    ...cost.returns.map(({ after, backAfter, missing, mostBackPerSecond }) => [
       after,
-      `${backAfter.toFixed(1)} s`,
+      `${backAfter.toFixed(1)} s${missing > 0 ? `, but for ${missing.toLocaleString("en")}` : ""}`,
       mostBackPerSecond.toLocaleString("en"),
     ]),
   ];
