@@ -64,6 +64,9 @@ export const MAX_RECENT_BYTES = 131_072;
 /** Users, and devices, kept in memory; about 300 bytes each. */
 export const MAX_CACHED_PEOPLE = 20_000;
 
+/** Users and devices of whom one write says when they were last seen. */
+export const MAX_SEEN_TOGETHER = 256;
+
 /**
  * Milliseconds for which one of several nodes believes what it remembers of users and devices: others
  * that write the store may have no way to tell it what they changed.

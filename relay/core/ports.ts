@@ -253,8 +253,8 @@ export interface Directory {
   setBlocked(user: UserId, other: UserId, blocked: boolean): Promise<void>;
   /** Milliseconds since 1970; 0 for never. */
   lastSeen(id: UserId | DeviceId): Promise<number>;
-  /** Not durable at once: a crash may take it back. */
-  setLastSeen(ids: readonly (UserId | DeviceId)[], at: number): Promise<void>;
+  /** By milliseconds since 1970. Not durable at once: a crash may take it back. */
+  setLastSeen(seen: ReadonlyMap<UserId | DeviceId, number>): Promise<void>;
 }
 
 export interface RelayStore {

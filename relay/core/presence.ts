@@ -3,7 +3,7 @@ import { MAX_DEVICES } from "../../shared/limits.js";
 import { type Presence, relayFrames } from "../../shared/protocol.js";
 import type { Clock, Log } from "../../shared/runtime.js";
 import type { Acquaintances, TellUsers } from "./acquaintances.js";
-import { MAX_CACHED_PEOPLE } from "./bounds.js";
+import { MAX_CACHED_PEOPLE, MAX_SEEN_TOGETHER } from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
 import { type Lifetime, Lru } from "./lru.js";
 import type { Directory } from "./ports.js";
@@ -20,6 +20,9 @@ export class PresenceBoard {
   /** Whom each connection wants to follow, and whether it may. */
   readonly #watched = new Map<Peer, Map<UserId, boolean>>();
   readonly #lastSeen: Lru<UserId, number>;
+  /** When somebody was last seen, which nobody has written yet. */
+  readonly #unwritten = new Map<UserId | DeviceId, number>();
+  #writing = false;
   readonly #running = new Set<Promise<void>>();
 
   constructor(
@@ -144,8 +147,30 @@ export class PresenceBoard {
   }
 
   #saw(user: UserId, device: DeviceId, wasLast: boolean, now: number): void {
-    if (wasLast) this.#lastSeen.set(user, now);
-    this.#track(this.#directory.setLastSeen(wasLast ? [device, user] : [device], now));
+    this.#unwritten.set(device, now);
+    if (wasLast) {
+      this.#lastSeen.set(user, now);
+      this.#unwritten.set(user, now);
+    }
+    if (!this.#writing) this.#track(this.#writeSeen());
+  }
+
+  /** While one write is running, all who leave are collected into the next: many do together. */
+  async #writeSeen(): Promise<void> {
+    this.#writing = true;
+    while (this.#unwritten.size > 0) {
+      const some = new Map<UserId | DeviceId, number>();
+      for (const [id, at] of this.#unwritten) {
+        this.#unwritten.delete(id);
+        if (some.set(id, at).size === MAX_SEEN_TOGETHER) break;
+      }
+      try {
+        await this.#directory.setLastSeen(some);
+      } catch (error) {
+        this.#log.warn("presence.not-written", { count: some.size, error });
+      }
+    }
+    this.#writing = false;
   }
 
   #track(work: Promise<void>): void {

@@ -128,12 +128,11 @@ export class KvDirectory implements Directory {
     return this.#number(keys.lastSeen(id));
   }
 
-  async setLastSeen(ids: readonly (UserId | DeviceId)[], at: number): Promise<void> {
-    const value = rows.number.encode(at);
-    await this.#kv.batch(
-      ids.map((id) => ({ type: "put", key: keys.lastSeen(id), value })),
-      false,
+  async setLastSeen(seen: ReadonlyMap<UserId | DeviceId, number>): Promise<void> {
+    const writes = [...seen].map(
+      ([id, at]): Write => ({ type: "put", key: keys.lastSeen(id), value: rows.number.encode(at) }),
     );
+    await this.#kv.batch(writes, false);
   }
 
   async #number(key: string): Promise<number> {

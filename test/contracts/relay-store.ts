@@ -625,8 +625,15 @@ export function relayStoreContract(
 
     it("remembers when somebody was last seen", async () => {
       expect(await store.directory.lastSeen(alice)).toBe(0);
-      await store.directory.setLastSeen([alice], 123);
-      expect(await (await reopen()).directory.lastSeen(alice)).toBe(123);
+      await store.directory.setLastSeen(
+        new Map([
+          [alice, 123],
+          [bob, 456],
+        ]),
+      );
+      const { directory } = await reopen();
+      expect(await directory.lastSeen(alice)).toBe(123);
+      expect(await directory.lastSeen(bob)).toBe(456);
     });
   });
 }

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId } from "../../shared/ids.js";
 import { type Client, World } from "./world.js";
 
@@ -198,6 +199,23 @@ describe("presence", () => {
     expect(await again.ask({ type: "getPresence", userIds: [bob.userId] })).toMatchObject({
       states: [{ devices: [], lastSeen: world.clock.now() }],
     });
+  });
+});
+
+describe("when many leave together", () => {
+  it("two writes say when they were last seen, also where the first fails", async () => {
+    const { directory } = world.store;
+    const write = vi.spyOn(directory, "setLastSeen");
+    write.mockRejectedValueOnce(new DovetailError("overloaded"));
+    for (const client of [alice, bob, carol]) client.session.closed();
+    await world.relay.stop();
+    const ids = ({ userId, key }: Client) => [key.deviceId, userId];
+    expect(write.mock.calls.map(([seen]) => [...seen.keys()])).toEqual([
+      ids(alice),
+      [...ids(bob), ...ids(carol)],
+    ]);
+    expect(await directory.lastSeen(bob.userId)).toBe(world.clock.now());
+    expect(await directory.lastSeen(carol.key.deviceId)).toBe(world.clock.now());
   });
 });
 

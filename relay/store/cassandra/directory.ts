@@ -164,9 +164,9 @@ export class CassandraDirectory implements Directory {
     return Number(row?.at ?? 0);
   }
 
-  async setLastSeen(ids: readonly (UserId | DeviceId)[], at: number): Promise<void> {
+  async setLastSeen(seen: ReadonlyMap<UserId | DeviceId, number>): Promise<void> {
     const query = "INSERT INTO seen (id, at) VALUES (?, ?)";
-    await this.#database.write(ids.map((id) => ({ query, params: [id, at] })));
+    await this.#database.write([...seen].map((params) => ({ query, params })));
   }
 
   async #devices(user: UserId) {
