@@ -53,7 +53,7 @@ export const MAX_ATTEMPTS = 8;
 export const MAX_CACHED_CONVERSATIONS = 4_096;
 
 /** Users of one folder whose newest stamp is kept in memory: some hundred bytes each. */
-export const MAX_CACHED_STAMPS = 16_384;
+export const MAX_CACHED_INBOXES = 16_384;
 
 /** Entries kept in memory per conversation: what a client asks for when it opens one. */
 export const MAX_RECENT_ENTRIES = 30;

@@ -1,5 +1,4 @@
 import { blockOf, placesOf } from "../../shared/digest.js";
-import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import {
   fromSortable,
@@ -19,16 +18,10 @@ import type {
 } from "../core/ports.js";
 import type { Span } from "../core/spans.js";
 import type { Before } from "./log-commit.js";
-import { keys, rows } from "./rows.js";
+import { keys, nullIfDamaged, rows } from "./rows.js";
 import type { Serial } from "./serial.js";
 
 export const lastPart = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
-
-/** A damaged row must not keep the payloads of all others from being deleted. */
-function nullIfDamaged(error: unknown): null {
-  if (DovetailError.from(error).code === "profile_corrupt") return null;
-  throw error;
-}
 
 export function cursorOf(key: string, stored: Uint8Array): StoredCursor {
   const { devices, ...cursor } = rows.cursor.decode(key, stored);

@@ -221,3 +221,9 @@ export const keys = {
   inbox: (user: UserId, stamp: number) => `inbox/${user}/${sortable(stamp)}`,
   inboxAt: (user: UserId, id: ConversationId) => `inbox-at/${user}/${id}`,
 };
+
+/** A damaged row must not keep the payloads of all others from being deleted. */
+export function nullIfDamaged(error: unknown): null {
+  if (DovetailError.from(error).code === "profile_corrupt") return null;
+  throw error;
+}

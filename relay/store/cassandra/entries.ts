@@ -1,8 +1,7 @@
-import { DovetailError } from "../../../shared/errors.js";
 import type { ConversationId } from "../../../shared/ids.js";
 import type { SequencedEntry } from "../../../shared/protocol.js";
 import { emptied, endOf } from "../../core/lifetime.js";
-import { rows } from "../rows.js";
+import { nullIfDamaged, rows } from "../rows.js";
 import { ENTRIES_PER_READ } from "./bounds.js";
 import type { Database } from "./database.js";
 import type { Due } from "./expiry.js";
@@ -101,7 +100,6 @@ async function allLeft(
   });
 }
 
-/** A damaged row must not keep the payloads of all others from being deleted. */
 function undamaged(
   id: ConversationId,
   seq: number,
@@ -110,7 +108,6 @@ function undamaged(
   try {
     return stored ? entryOf(id, seq, stored) : null;
   } catch (error) {
-    if (DovetailError.from(error).code === "profile_corrupt") return null;
-    throw error;
+    return nullIfDamaged(error);
   }
 }

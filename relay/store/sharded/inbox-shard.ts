@@ -1,6 +1,6 @@
 import type { ConversationId, UserId } from "../../../shared/ids.js";
 import { fromSortable, type KeyValue, under, type Write } from "../../../shared/key-value.js";
-import { MAX_CACHED_CONVERSATIONS, MAX_CACHED_STAMPS } from "../../core/bounds.js";
+import { MAX_CACHED_CONVERSATIONS, MAX_CACHED_INBOXES } from "../../core/bounds.js";
 import { Lru } from "../../core/lru.js";
 import { memberWrites, noteWrites } from "../log-commit.js";
 import { keys, rows } from "../rows.js";
@@ -39,7 +39,7 @@ export class InboxShard {
    */
   readonly #heads = new Lru<ConversationId, number>(MAX_CACHED_CONVERSATIONS);
   /** Of each inbox, in which most find nothing new each time that they look. Only this process writes to it. */
-  readonly #newest = new Lru<UserId, number>(MAX_CACHED_STAMPS);
+  readonly #newest = new Lru<UserId, number>(MAX_CACHED_INBOXES);
   /** Writes that have ended, whichever way. */
   #written = 0;
 

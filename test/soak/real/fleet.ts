@@ -5,6 +5,7 @@ import type { Prng } from "../../sim/virtual-time.js";
 import type { Cast } from "./cast.js";
 import { part, settled } from "./groups.js";
 import type { DeviceMachine } from "./machine.js";
+import { pause } from "./pause.js";
 import type { Traffic } from "./traffic.js";
 
 const RETRY_MS = 500;
@@ -48,8 +49,7 @@ export class Fleet {
     const leaving = [...MAY_GO];
     for (let turn = 1; !signal.aborted; turn++) {
       const pauseMs = random.between(0, 2 * this.#options.everyMs);
-      // An abort only makes it shorter.
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      await pause(pauseMs, signal);
       if (signal.aborted) return;
       if (this.#options.devices && turn % 2 === 0) {
         const [spare] = this.#cast.spares;

@@ -1,8 +1,8 @@
 /** What goes wrong while people talk: every kind of fault that this machine can make, from a seed. */
 import { setMaxListeners } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../sim/virtual-time.js";
 import type { Affliction } from "./afflictions.js";
+import { pause } from "./pause.js";
 
 /** Kinds that strike rarely, because all stand still meanwhile; 1 for all others. */
 const WEIGHT: Readonly<Record<string, number>> = { "relay paused": 0.5, "last write torn": 0.7 };
@@ -76,8 +76,7 @@ export class Nemesis {
     }
   }
 
-  async #wait(ms: number): Promise<void> {
-    // An abort only makes it shorter.
-    await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => undefined);
+  #wait(ms: number): Promise<void> {
+    return pause(ms, this.#over.signal);
   }
 }

@@ -12,6 +12,7 @@ import { Services } from "./cluster.js";
 import { Fleet } from "./fleet.js";
 import { Nemesis } from "./nemesis.js";
 import { operate } from "./operate.js";
+import { pause } from "./pause.js";
 import { Traffic } from "./traffic.js";
 import { Watch } from "./watch.js";
 
@@ -120,8 +121,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
     traffic.begin(new Prng(random.between(1, 2 ** 31)));
     nemesis.begin(new Prng(random.between(1, 2 ** 31)));
     fleet.begin(new Prng(random.between(1, 2 ** 31)));
-    // An abort only makes it shorter.
-    await sleep(seconds * 1_000, undefined, signal && { signal }).catch(() => undefined);
+    await pause(seconds * 1_000, signal);
     const faulty = () => [...(nemesis?.pending ?? []), ...traffic.pending];
     await within(nemesis.end(), "the faults", faulty);
     await within(fleet.end(), "coming and going", () => traffic.pending);

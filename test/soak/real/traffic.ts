@@ -1,6 +1,5 @@
 /** What people do: random operations from a seed, many at once on every device. */
 import { setMaxListeners } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Method, Params, Results } from "../../../shared/client-api.js";
 import type { ConversationId, MessageId } from "../../../shared/ids.js";
 import { RpcError } from "../../real/processes.js";
@@ -9,6 +8,7 @@ import type { Stage } from "../../sim/talk.js";
 import { Prng } from "../../sim/virtual-time.js";
 import type { Cast, Talk } from "./cast.js";
 import type { DeviceMachine, Sent } from "./machine.js";
+import { pause } from "./pause.js";
 import { isExpected } from "./refusals.js";
 import type { Watch } from "./watch.js";
 
@@ -118,8 +118,7 @@ export class Traffic implements Stage<DeviceMachine> {
       const idle = !this.#resting.has(device) && device.running;
       if (idle) await this.#counted(device, this.#operate(this, device, random));
       const pauseMs = idle ? random.fraction() * this.#patienceMs(device) : ABSENT_MS;
-      // The end of the talk only makes it shorter.
-      await sleep(pauseMs, undefined, { signal: this.#over.signal }).catch(() => undefined);
+      await pause(pauseMs, this.#over.signal);
     }
   }
 
