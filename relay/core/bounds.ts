@@ -67,6 +67,9 @@ export const MAX_CACHED_PEOPLE = 20_000;
 /** Users and devices of whom one write says when they were last seen. */
 export const MAX_SEEN_TOGETHER = 256;
 
+/** Users and devices of whom it is kept when they were last seen while the store takes nothing. */
+export const MAX_UNWRITTEN_SEEN = 200_000;
+
 /**
  * Milliseconds for which one of several nodes believes what it remembers of users and devices: others
  * that write the store may have no way to tell it what they changed.
@@ -142,6 +145,12 @@ export const ASK_AGAIN_MS = 1_000;
 
 /** Milliseconds between two looks into the inbox of a connected user, for what the bus has lost. */
 export const LOOK_MS = 30_000;
+
+/** Milliseconds for which looks wait for others, to be one question together. */
+export const LOOK_TOGETHER_MS = 100;
+
+/** Inboxes in one such question. */
+export const MAX_LOOKED = 512;
 
 /** Milliseconds from one heartbeat of a node to its next. */
 export const BEAT_MS = 1_000;

@@ -3,7 +3,12 @@ import { MAX_DEVICES } from "../../shared/limits.js";
 import { type Presence, relayFrames } from "../../shared/protocol.js";
 import type { Clock, Log } from "../../shared/runtime.js";
 import type { Acquaintances, TellUsers } from "./acquaintances.js";
-import { MAX_CACHED_PEOPLE, MAX_SEEN_TOGETHER } from "./bounds.js";
+import {
+  ASK_AGAIN_MS,
+  MAX_CACHED_PEOPLE,
+  MAX_SEEN_TOGETHER,
+  MAX_UNWRITTEN_SEEN,
+} from "./bounds.js";
 import type { Connections, Peer } from "./connections.js";
 import { type Lifetime, Lru } from "./lru.js";
 import type { Directory } from "./ports.js";
@@ -23,6 +28,8 @@ export class PresenceBoard {
   /** When somebody was last seen, which nobody has written yet. */
   readonly #unwritten = new Map<UserId | DeviceId, number>();
   #writing = false;
+  #writeNow = (): void => {};
+  #stopping = false;
   readonly #running = new Set<Promise<void>>();
 
   constructor(
@@ -133,8 +140,10 @@ export class PresenceBoard {
     this.#lastSeen.clear();
   }
 
-  /** Resolves once what was seen is written. */
-  async idle(): Promise<void> {
+  /** Resolves once what was seen is written, or was tried: from now on nothing is tried again. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#writeNow();
     await Promise.all(this.#running);
   }
 
@@ -168,9 +177,25 @@ export class PresenceBoard {
         await this.#directory.setLastSeen(some);
       } catch (error) {
         this.#log.warn("presence.not-written", { count: some.size, error });
+        if (!this.#stopping) await this.#writeLater(some);
       }
     }
     this.#writing = false;
+  }
+
+  /** Takes it back, but of whoever was seen again meanwhile; where that would be too many, it is lost. */
+  async #writeLater(seen: ReadonlyMap<UserId | DeviceId, number>): Promise<void> {
+    for (const [id, at] of seen) {
+      if (this.#unwritten.size >= MAX_UNWRITTEN_SEEN) break;
+      if (!this.#unwritten.has(id)) this.#unwritten.set(id, at);
+    }
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(ASK_AGAIN_MS, resolve);
+      this.#writeNow = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   #track(work: Promise<void>): void {

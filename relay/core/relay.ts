@@ -256,7 +256,7 @@ export class Relay {
     await this.#commit.idle();
     const spreadMs = returnMs(this.#all.size);
     for (const connection of this.#all) connection.bid(spreadMs * this.#ports.random.fraction());
-    await this.#presence.idle();
+    await this.#presence.stop();
     await this.#sweeper.stop();
     this.#health.stop();
     this.#status.stop();
@@ -265,7 +265,7 @@ export class Relay {
 
   /** Resolves when what the end of connections had to leave behind is written. */
   idle(): Promise<void> {
-    return this.#presence.idle();
+    return this.#presence.stop();
   }
 
   #proven(connection: Connection, registered: boolean): void {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { DovetailError } from "../../shared/errors.js";
 import type { ConversationId, DeviceId } from "../../shared/ids.js";
@@ -203,19 +204,45 @@ describe("presence", () => {
 });
 
 describe("when many leave together", () => {
-  it("two writes say when they were last seen, also where the first fails", async () => {
-    const { directory } = world.store;
-    const write = vi.spyOn(directory, "setLastSeen");
+  const ids = ({ userId, key }: Client) => [key.deviceId, userId];
+
+  /** All leave, and the store refuses to write when the first of them was last seen. */
+  function leave() {
+    const write = vi.spyOn(world.store.directory, "setLastSeen");
     write.mockRejectedValueOnce(new DovetailError("overloaded"));
     for (const client of [alice, bob, carol]) client.session.closed();
+    return { write, of: () => write.mock.calls.map(([seen]) => [...seen.keys()]) };
+  }
+
+  it("two writes say when they were last seen, the second later where the first is refused", async () => {
+    const leftAt = world.clock.now();
+    const { write, of } = leave();
+    await setImmediate();
+    expect(of()).toEqual([ids(alice)]);
+    world.clock.advance(1_000);
+    await setImmediate();
+    expect(of().slice(1)).toEqual([[...ids(bob), ...ids(carol), ...ids(alice)]]);
     await world.relay.stop();
-    const ids = ({ userId, key }: Client) => [key.deviceId, userId];
-    expect(write.mock.calls.map(([seen]) => [...seen.keys()])).toEqual([
-      ids(alice),
-      [...ids(bob), ...ids(carol)],
-    ]);
-    expect(await directory.lastSeen(bob.userId)).toBe(world.clock.now());
-    expect(await directory.lastSeen(carol.key.deviceId)).toBe(world.clock.now());
+    expect(write).toHaveBeenCalledTimes(2);
+    const { directory } = world.store;
+    expect(await directory.lastSeen(alice.userId)).toBe(leftAt);
+    expect(await directory.lastSeen(carol.key.deviceId)).toBe(leftAt);
+  });
+
+  it("a relay that stops does not wait until later", async () => {
+    const { of } = leave();
+    await setImmediate();
+    await world.relay.stop();
+    expect(of()).toHaveLength(2);
+    expect(await world.store.directory.lastSeen(alice.userId)).toBe(world.clock.now());
+  });
+
+  it("a relay stops also where the store refuses for good", async () => {
+    const { write } = leave();
+    write.mockRejectedValue(new DovetailError("internal"));
+    await setImmediate();
+    await world.relay.stop();
+    expect(await world.store.directory.lastSeen(alice.userId)).toBe(0);
   });
 });
 
