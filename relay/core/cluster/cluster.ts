@@ -5,6 +5,7 @@ import type { Seats } from "../seats.js";
 import type { StatusBoard } from "../status.js";
 import { Applications } from "./applications.js";
 import { ClusterGateway } from "./gateway.js";
+import { Looks } from "./looks.js";
 import type { NodeMessage } from "./messages.js";
 import type { Nodes, NodesListener } from "./nodes.js";
 import type { NodeId } from "./ring.js";
@@ -31,9 +32,10 @@ export class Cluster implements NodesListener {
     this.#nodes = nodes;
     this.#requests = parts.requests;
     this.#status = parts.status;
-    this.gateway = new ClusterGateway(nodes, parts);
+    const looks = new Looks(nodes, parts.requests.logs, parts.clock);
+    this.gateway = new ClusterGateway(nodes, looks, parts);
     this.applications = new Applications(nodes, parts.requests);
-    this.#shard = new ShardService(nodes, parts);
+    this.#shard = new ShardService(nodes, looks, parts);
     nodes.listen(this);
   }
 

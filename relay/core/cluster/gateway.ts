@@ -11,6 +11,7 @@ import type { Openings } from "../openings.js";
 import { answer, type Request, type RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
 import { type Guest, newGuest } from "./guests.js";
+import type { Looks } from "./looks.js";
 import type { NodeMessage } from "./messages.js";
 import type { Nodes } from "./nodes.js";
 import { placeOf } from "./placing.js";
@@ -33,10 +34,12 @@ type Answer = RelayFrame | Uint8Array | null;
 export class ClusterGateway {
   readonly #nodes: Nodes;
   readonly #parts: GatewayParts;
+  readonly #looks: Looks;
   readonly #guests = new Map<number, Guest>();
 
-  constructor(nodes: Nodes, parts: GatewayParts) {
+  constructor(nodes: Nodes, looks: Looks, parts: GatewayParts) {
     this.#nodes = nodes;
+    this.#looks = looks;
     this.#parts = parts;
   }
 
@@ -285,7 +288,7 @@ export class ClusterGateway {
   async #look(guest: Guest): Promise<void> {
     try {
       if (await this.#isRemoved(guest)) return guest.peer.removed();
-      for (let more = guest.position !== null; more && this.#isHere(guest); ) {
+      for (let more = await this.#hasNews(guest); more && this.#isHere(guest); ) {
         const after = guest.position ?? 0;
         const page = await this.#askDecoded(
           guest,
@@ -305,6 +308,10 @@ export class ClusterGateway {
       this.#parts.log.debug("look.failed", { error });
     }
     if (this.#isHere(guest)) this.#lookLater(guest, LOOK_MS);
+  }
+
+  async #hasNews({ peer, position }: Guest): Promise<boolean> {
+    return position !== null && this.#looks.hasNews(peer.userId, position);
   }
 
   /** As the store has it: what another node was told may not have come to this one. */

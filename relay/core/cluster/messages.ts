@@ -22,14 +22,14 @@ import {
   MAX_NAME_BYTES,
 } from "../../../shared/limits.js";
 import { HASH_BYTES, PUBLIC_KEY_BYTES } from "../../../shared/protocol.js";
-import { MAX_AUDIENCE, MAX_HOT_SHARDS, MAX_LABEL_BYTES } from "../bounds.js";
+import { MAX_AUDIENCE, MAX_HOT_SHARDS, MAX_LABEL_BYTES, MAX_LOOKED } from "../bounds.js";
 import { type NodeId, SHARDS } from "./ring.js";
 
 /**
  * Nodes of one number understand each other, and hear no others. It is raised with every change of what
  * is below that an older node cannot read, of the ring, and of the frames of clients that nodes pass on.
  */
-export const NODE_PROTOCOL = 2;
+export const NODE_PROTOCOL = 3;
 
 const connection = uint();
 const frame = bytes(MAX_FRAME_BYTES);
@@ -105,6 +105,8 @@ export const nodeMessages = frameFamily({
   ],
   /** The device opens a conversation: its user's shard counts. Answer: `reply`, with an error frame where it may not. */
   opening: [17, { id: uint(), deviceId }],
+  /** In which of these inboxes, of users whose shard is the receiver's, is something new? Answer: `reply`, with their places. */
+  look: [18, { id: uint(), inboxes: list(struct({ userId, after: uint() }), MAX_LOOKED) }],
 });
 
 export type NodeMessage = ReturnType<typeof nodeMessages.decode>;

@@ -8,6 +8,7 @@ import type { Applicant } from "../pairing.js";
 import type { Metrics } from "../ports.js";
 import { answer, isRequest, type Request, type RequestContext } from "../requests.js";
 import type { Seats } from "../seats.js";
+import type { Looks } from "./looks.js";
 import type { NodeMessage } from "./messages.js";
 import type { Nodes } from "./nodes.js";
 import { type RemotePeer, RemotePeers } from "./remote-peers.js";
@@ -27,12 +28,14 @@ type Message<T extends NodeMessage["type"]> = Extract<NodeMessage, { type: T }>;
 export class ShardService {
   readonly #nodes: Nodes;
   readonly #parts: ShardParts;
+  readonly #looks: Looks;
   readonly #remote: RemotePeers;
   /** Who asks at a pairing place, by node and question. */
   readonly #applicants = new Map<string, Applicant>();
 
-  constructor(nodes: Nodes, parts: ShardParts) {
+  constructor(nodes: Nodes, looks: Looks, parts: ShardParts) {
     this.#nodes = nodes;
+    this.#looks = looks;
     this.#parts = parts;
     this.#remote = new RemotePeers(nodes);
   }
@@ -77,6 +80,9 @@ export class ShardService {
         return true;
       case "withdraw":
         this.#withdraw(from, message.id);
+        return true;
+      case "look":
+        void this.#look(from, message);
         return true;
       default:
         return false;
@@ -154,6 +160,16 @@ export class ShardService {
       frame = relayFrames.encode(errorFrame(null, DovetailError.from(error)));
     }
     this.#nodes.tell(from, { type: "reply", id, frame });
+  }
+
+  /** Where the store does not answer, whoever asked waits in vain and asks again. */
+  async #look(from: NodeId, { id, inboxes }: Message<"look">): Promise<void> {
+    try {
+      const frame = await this.#looks.answer(inboxes);
+      this.#nodes.tell(from, { type: "reply", id, frame });
+    } catch (error) {
+      this.#parts.log.debug("look.not-answered", { from, error });
+    }
   }
 
   #withdraw(from: NodeId, id: number): void {

@@ -215,6 +215,8 @@ describe("a node that is cut off and believes that it owns a log", () => {
     hub.heal(cutOff);
     await there.ask({ type: "getDevices" });
     world.clock.advance(2_000);
+    await there.ask({ type: "getDevices" });
+    world.clock.advance(100);
     const told = await alice.until(() =>
       alice.all("conversation").find(({ conversation }) => conversation.head === 1),
     );

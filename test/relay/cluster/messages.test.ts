@@ -46,6 +46,10 @@ const message = fc.oneof(
   }),
   of("withdraw", { id: number }),
   of("opening", { id: number, deviceId: device }),
+  of("look", {
+    id: number,
+    inboxes: fc.array(fc.record({ userId: user, after: number }), { maxLength: 5 }),
+  }),
   of("probe", { id: number }),
   of("probed", { id: number }),
   of("summary", {
@@ -74,7 +78,7 @@ it("what nodes say to each other arrives as it was said", () => {
 
 it("nodes of one protocol understand each other: the bytes are frozen", () => {
   // Whoever changes the bytes raises it.
-  expect(NODE_PROTOCOL).toBe(2);
+  expect(NODE_PROTOCOL).toBe(3);
   const said: NodeMessage = {
     type: "push",
     users: ["a".repeat(32) as UserId],
