@@ -264,9 +264,9 @@ export const definitions = {
   },
   "heartbeat-ms": {
     flag: "--heartbeat-ms <ms>",
-    help: "milliseconds between heartbeats; who is silent for two is dropped",
+    help: "milliseconds of silence after which a client is asked; after as long again it is dropped",
     schema: whole(100, 600_000),
-    default: 15_000,
+    default: 30_000,
   },
   "max-connections": {
     flag: "--max-connections <number>",

@@ -142,7 +142,7 @@ export function capacity(habits: Habits, sizes: Sizes, measured: Measured): Figu
     figure(
       `bandwidth of connections at rest, ${way}`,
       "bit/s",
-      `connections × ${sizes.idle[way].toFixed(1)} B a second × 8: the relay's pings and the client's, each answered`,
+      `connections × ${sizes.idle[way].toFixed(1)} B a second × 8: a ping of each client every 20 s, and its answer`,
       connections * sizes.idle[way] * 8,
     );
   }

@@ -20,9 +20,8 @@ const at = 1_800_000_000_000;
 /** Of WebSocket (2 to the client, 6 from it, RFC 6455 §5.2), TLS 1.3 (22) and TCP/IP (40). */
 const CARRIAGE = 68;
 
-/** Seconds between two pings of the relay (`--heartbeat-ms`), and of a client; each is answered. */
-const RELAY_PINGS_S = 15;
-const CLIENT_PINGS_S = 10;
+/** Seconds between two pings of a client, each of which is answered. The relay asks only who says nothing. */
+const PINGS_S = 20;
 
 /** Bytes for one message. */
 interface Carried {
@@ -83,12 +82,8 @@ export function sizesOf(characters: number, batch: number): Sizes {
     relayed: carried(1, { type: "entries", stamp, conversationId, entries: [entry] }),
     direct: carried(batch, { type: "placed", stamp, conversationId, placements }),
     idle: {
-      inward:
-        sent({ type: "pong", ...beat }) / RELAY_PINGS_S +
-        sent({ type: "ping", ...beat }) / CLIENT_PINGS_S,
-      outward:
-        told({ type: "ping", ...beat }) / RELAY_PINGS_S +
-        told({ type: "pong", ...beat }) / CLIENT_PINGS_S,
+      inward: sent({ type: "ping", ...beat }) / PINGS_S,
+      outward: told({ type: "pong", ...beat }) / PINGS_S,
     },
     stored:
       row(keys.entry(conversationId, seq), rows.entry.encode(entry)) +

@@ -79,8 +79,10 @@ export interface Credentials {
 const HANDSHAKE_MS = 10_000;
 /** A person has to do something at the other device; the relay keeps the place for five minutes. */
 export const LINK_MS = 5 * 60_000 + HANDSHAKE_MS;
-/** The relay may ask for less, never for more: a dead connection is to be noticed within seconds. */
-const LONGEST_HEARTBEAT_MS = 10_000;
+/** The relay may ask for less, never for more: a dead connection is to be noticed within half a minute. */
+const LONGEST_HEARTBEAT_MS = 20_000;
+/** From a ping until nothing is expected of that connection any more; a shorter heartbeat is as long as it. */
+const PATIENCE_MS = 10_000;
 /** A connection that lived this long was a success: the next failure starts a new back-off. */
 const STABLE_MS = 5_000;
 
@@ -99,7 +101,7 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
 /** Refusals of a request that say when to ask again. */
 const LATER: ReadonlySet<ErrorCode> = new Set(["rate_limited", "overloaded"]);
 /** So long one request is asked again and again; whoever asked then hears of it. */
-const PATIENCE_MS = 15_000;
+const ASKING_MS = 15_000;
 
 /** What says nothing of how the relay would answer. */
 const OUT_OF_REACH: ReadonlySet<ErrorCode> = new Set(["relay_unreachable", "timeout"]);
@@ -186,19 +188,25 @@ export class RelayLink {
   }
 
   /**
-   * Asked again when the relay says so, for a while: every request may be made twice.
+   * Asked again when the relay says so, for a while: every request may be made twice. Where the relay
+   * says nothing at all meanwhile, the connection is given up.
    * @throws DovetailError what the relay answered; `relay_unreachable` without a connection or when
    * it ends before the answer; `timeout`.
    */
   async request<T extends RequestType>(type: T, fields: Request<T>): Promise<Answer<T>> {
     const generation = this.#generation;
     const { clock, random } = this.#ports;
-    const until = clock.monotonic() + PATIENCE_MS;
+    const until = clock.monotonic() + ASKING_MS;
     for (let attempt = 1; this.connected && generation === this.#generation; attempt++) {
+      const askedAt = clock.monotonic();
       try {
         return await this.#requests.ask(type, fields);
       } catch (thrown) {
         const error = DovetailError.from(thrown);
+        const isCurrent = generation === this.#generation;
+        if (isCurrent && error.code === "timeout" && this.#heardAt < askedAt) {
+          this.#failed(silence());
+        }
         if (!LATER.has(error.code) || error.retryAfterMs === undefined) throw error;
         // At random, for many may be told the same.
         const waitMs = Math.max(error.retryAfterMs, backoffMs(attempt, random.fraction()));
@@ -340,15 +348,16 @@ export class RelayLink {
   }
 
   #beat(): void {
+    const { clock } = this.#ports;
+    const patienceMs = Math.min(PATIENCE_MS, this.#heartbeatMs);
     this.#timer?.cancel();
-    this.#timer = this.#ports.clock.after(this.#heartbeatMs, () => {
-      const silentMs = this.#ports.clock.monotonic() - this.#heardAt;
-      if (silentMs >= 2 * this.#heartbeatMs) {
-        this.#failed(new DovetailError("timeout", "The relay fell silent."));
-        return;
-      }
+    this.#timer = clock.after(this.#heartbeatMs - patienceMs, () => {
+      const pingedAt = clock.monotonic();
       this.#send({ type: "ping", nonce: 0 });
-      this.#beat();
+      this.#timer = clock.after(patienceMs, () => {
+        if (this.#heardAt < pingedAt) this.#failed(silence());
+        else this.#beat();
+      });
     });
   }
 
@@ -391,6 +400,8 @@ export class RelayLink {
     if (wasReady) this.#events.disconnected();
   }
 }
+
+const silence = (): DovetailError => new DovetailError("timeout", "The relay fell silent.");
 
 const detailOf = (frame: Extract<RelayFrame, { type: "error" }>) => ({
   retryAfterMs: frame.retryAfterMs ?? undefined,

@@ -170,13 +170,40 @@ test("a request that is refused for long is told to whoever asked, with the time
   await expect(told).rejects.toMatchObject({ code: "rate_limited", retryAfterMs: 600_000 });
 });
 
-test("a silent relay is left after two heartbeats", async () => {
+test("a relay that falls silent is left ten seconds after a ping", async () => {
   const stage = await Stage.withTalk();
-  await stage.clock.pass(11_000);
-  expect(stage.has("ping")).toBe(true);
-  expect(stage.dialled).toBe(1);
-  await stage.clock.pass(11_000);
-  expect(stage.dialled).toBe(2);
+  const pings = () => stage.sent.filter(({ type }) => type === "ping").length;
+  for (let beat = 1; beat <= 3; beat++) {
+    await stage.clock.pass(19_999);
+    expect(pings()).toBe(beat);
+    await stage.tell({ type: "pong", nonce: 0 });
+    await stage.clock.pass(1);
+  }
+  await stage.clock.pass(19_999);
+  expect([pings(), stage.hungUp]).toEqual([4, 0]);
+  await stage.clock.pass(1);
+  expect(stage.hungUp).toBe(1);
+});
+
+test("a relay that says nothing while it is asked is left when the question has waited for too long", async () => {
+  const stage = await Stage.withTalk();
+  await stage.clock.pass(1);
+  const asked = codeOf(stage.client.call("users.search", { prefix: "carol", limit: 5 }));
+  await stage.clock.pass(14_999);
+  expect(stage.hungUp).toBe(0);
+  await stage.clock.pass(1);
+  expect(await asked).toBe("timeout");
+  expect(stage.hungUp).toBe(1);
+});
+
+test("a relay that owes one answer and says something else is kept", async () => {
+  const stage = await Stage.withTalk();
+  const asked = codeOf(stage.client.call("users.search", { prefix: "carol", limit: 5 }));
+  await stage.clock.pass(12_000);
+  await stage.tell({ type: "pong", nonce: 0 });
+  await stage.clock.pass(3_000);
+  expect(await asked).toBe("timeout");
+  expect(stage.hungUp).toBe(0);
 });
 
 test("a full disk: the message is refused in words, nothing of it is shown or sent, and later all is well", async () => {
@@ -205,7 +232,7 @@ test("what arrives while the disk is full is not passed over: it is asked for ag
     handle: "alice",
     displayName: "Alice",
     now: 0,
-    heartbeatMs: 15_000,
+    heartbeatMs: 30_000,
     iceServers: [],
     addresses: [],
     run: stage.run,

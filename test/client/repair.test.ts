@@ -133,7 +133,7 @@ async function connect(stage: Stage): Promise<void> {
   await stage.tell({
     ...{ type: "welcome", userId: ids.alice, deviceId: stage.key.deviceId },
     ...{ handle: "alice", displayName: "Alice", iceServers: [], addresses: [] },
-    ...{ now: stage.clock.now(), heartbeatMs: 15_000, run: stage.run },
+    ...{ now: stage.clock.now(), heartbeatMs: 30_000, run: stage.run },
   });
 }
 

@@ -254,7 +254,7 @@ export class Stage {
       handle: "alice",
       displayName: "Alice",
       now: this.clock.now(),
-      heartbeatMs: 15_000,
+      heartbeatMs: 30_000,
       iceServers: [],
       addresses: this.addresses,
       run: this.run,

@@ -27,7 +27,7 @@ describe("the relay's options", () => {
       port: 3,
       host: "environment",
       data: "file",
-      heartbeatMs: 15_000,
+      heartbeatMs: 30_000,
     });
   });
 

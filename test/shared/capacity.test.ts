@@ -56,10 +56,10 @@ describe("capacity", () => {
 
   it("counts what connections cost that say nothing", () => {
     const { inward, outward } = sizesOf(100, 1).idle;
-    // Two small frames, with what carries them, every 15 and every 10 seconds.
+    // A small frame, with what carries it, every 20 seconds.
     for (const bytes of [inward, outward]) {
-      expect(bytes).toBeGreaterThan(68 / 15 + 68 / 10);
-      expect(bytes).toBeLessThan(80 / 15 + 80 / 10);
+      expect(bytes).toBeGreaterThan(68 / 20);
+      expect(bytes).toBeLessThan(80 / 20);
     }
     expect(figuresOf(small).get("bandwidth of connections at rest, inward")).toBeCloseTo(
       43_200 * inward * 8,
