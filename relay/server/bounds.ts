@@ -53,8 +53,11 @@ export const LATE_MS = 200;
 export const ADMISSION_RISE = 1.1;
 export const ADMISSION_FALL = 0.8;
 
-/** Connections a second that it takes however late it is: so few cannot be why. */
-export const LEAST_ADMITTED = 100;
+/**
+ * Connections a second that it takes however late it is: so few are seldom why, and with fewer nobody would
+ * see the end. Each costs some three milliseconds of processor, on a machine that may have others to serve.
+ */
+export const LEAST_ADMITTED = 20;
 
 /** Connections that it takes at once, as the part of a second in which as many are taken. */
 export const ADMISSION_BURST = 0.25;

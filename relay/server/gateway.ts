@@ -56,12 +56,12 @@ export class Gateway {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", (error) => this.#log.debug("socket.failed", { error }));
     const address = this.#addressOf(request);
-    const refusal = this.#refusal(request, address);
-    if (refusal) {
-      refuse(socket, refusal);
-      return;
-    }
-    this.#server.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, address));
+    whereWaiting(socket, head, (all) => {
+      const refusal = this.#refusal(request, address);
+      if (refusal) refuse(socket, refusal);
+      else this.#server.handleUpgrade(request, socket, all, (ws) => this.#accept(ws, address));
+      socket.resume();
+    });
   }
 
   /** Resolves when every socket is closed; each has got its close frame before. */
@@ -127,6 +127,24 @@ export class Gateway {
     const forwarded = [request.headers["x-forwarded-for"] ?? []].flat().join(",").split(",");
     return forwarded.at(-1)?.trim() || direct;
   }
+}
+
+/**
+ * Calls back with what has come on the socket, unless its other end has hung up. When very many come at
+ * once, those who are read late have gone, and each would take the turn of somebody who is still there.
+ */
+function whereWaiting(socket: Duplex, head: Buffer, isWaiting: (head: Buffer) => void): void {
+  const read = [head];
+  const take = (bytes: Buffer): void => void read.push(bytes);
+  const hungUp = (): void => void socket.destroy();
+  socket.on("data", take).once("end", hungUp);
+  // An end that is there already is read in the next turn of the loop, behind what came before it.
+  setImmediate(() =>
+    setImmediate(() => {
+      socket.pause().off("data", take).off("end", hungUp);
+      if (!socket.destroyed) isWaiting(Buffer.concat(read));
+    }),
+  );
 }
 
 /** Node leaves such a socket to us, also where the other side never hangs up. */

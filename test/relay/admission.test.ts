@@ -85,7 +85,7 @@ describe("a process that does not keep up", () => {
     const admission = new Admission(clock, 1_000);
     crowd(admission, 1_000);
     for (let i = 0; i < 20; i++) clock.busy(600);
-    expect(crowd(admission, 1_000).taken).toBe(25);
+    expect(crowd(admission, 1_000).taken).toBe(5);
   });
 });
 

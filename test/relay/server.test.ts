@@ -1,9 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { connect as connectTo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -64,6 +66,17 @@ async function person(handle: string): Promise<Client> {
   return client;
 }
 
+/** What a WebSocket begins with (RFC 6455 §4.1). */
+const UPGRADE = [
+  "GET / HTTP/1.1",
+  "Host: relay",
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+  "\r\n",
+].join("\r\n");
+
 /** The HTTP status with which an upgrade is refused. */
 const refusal = (url: string): Promise<{ status: number; retryAfter: string | undefined }> =>
   new Promise((resolve, reject) => {
@@ -77,6 +90,24 @@ const refusal = (url: string): Promise<{ status: number; retryAfter: string | un
   });
 
 describe("a relay on a port", () => {
+  it("reads what comes behind the request for a WebSocket, with it or while it is looked at", async () => {
+    const { port } = await start();
+    // A ping without content, masked with zeros (RFC 6455 §5.2).
+    const ping = Buffer.of(0x89, 0x80, 0, 0, 0, 0);
+    const socket = connectTo(port, "127.0.0.1").setNoDelay();
+    socket.write(Buffer.concat([Buffer.from(UPGRADE), ping]));
+    for (let turn = 0; turn < 6; turn++) {
+      await setImmediate();
+      socket.write(ping);
+    }
+    let answer = Buffer.alloc(0);
+    for await (const chunk of socket) {
+      answer = Buffer.concat([answer, chunk as Buffer]);
+      if (answer.subarray(-2 * 7).equals(Buffer.from("8a00".repeat(7), "hex"))) break;
+    }
+    expect(String(answer)).toMatch(/^HTTP\/1.1 101 /);
+  });
+
   it("keeps its data and its name between starts", async () => {
     await start();
     const alice = await person("alice");
@@ -289,6 +320,23 @@ describe("limits", () => {
     expect(await refusal(full.url)).toMatchObject({ status: 503 });
     const metrics = await (await fetch(`${full.http}/metrics`)).text();
     expect(metrics).toContain("dovetail_full_total 1");
+  });
+
+  it("of those who are taken in a while are not used up by who has hung up before", async () => {
+    // One at a time.
+    const { url, port } = await start({ acceptRate: 4 });
+    const many = `
+      for (let i = 0; i < 10; i++) {
+        require("node:net").connect(${port}, "127.0.0.1").resume().end(${JSON.stringify(UPGRADE)});
+      }
+      setTimeout(() => process.exit(), 200);
+    `;
+    // This process, and so the relay in it, stands still until they have gone.
+    execFileSync(process.execPath, ["-e", many]);
+    await setTimeout(100);
+    const socket = new WebSocket(url);
+    await once(socket, "open");
+    socket.terminate();
   });
 
   it("of connections leave half of them to those who say who they are", async () => {
