@@ -3,6 +3,7 @@
  * meanwhile, and how all come back after it was killed. Each is a whole client core. They live in
  * processes of their own, because no process may hold that many files.
  */
+import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../electron/client/index.js";
@@ -90,8 +91,9 @@ async function watch(clients: readonly Client[]): Promise<void> {
   }
 }
 
-/** A process full of people. */
+/** A process full of people. They are elsewhere in life, and so their relay is served first here. */
 export async function serveCrowd(url: string, prefix: string, count: number): Promise<void> {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const clients = await crowd(url, count, prefix);
   tell({ report: "connected" });
   for await (const line of createInterface({ input: process.stdin })) {

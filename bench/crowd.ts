@@ -18,11 +18,15 @@ import { DovetailError } from "../shared/errors.js";
 import type { KeyValue, Range, Write } from "../shared/key-value.js";
 import { nodeClock, nodeCrypto, nodeRandom } from "../shared/node/runtime.js";
 import type { Log } from "../shared/runtime.js";
+import { inTurn } from "./in-turn.js";
 
 /** Who come together in one process. More do not come sooner: they have the same cores as their relay. */
 const AT_ONCE = 8 * availableParallelism();
 /** Until somebody is tried again whom a relay had no time for. */
 const BUSY_MS = 1_000;
+
+/** Handshakes under way in one process: enough that its relay never waits for it. */
+const dialer = inTurn(relayDialer, 64);
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -92,7 +96,7 @@ export function openCore(
 
 /** Somebody new. */
 async function comer(relayUrl: string, handle: string, direct: boolean): Promise<Client> {
-  const parts = { store: new SmallStore(), key: newKey() };
+  const parts = { store: new SmallStore(), key: newKey(), dialer };
   const client = await openCore(relayUrl, {
     ...parts,
     ...(direct && { direct: nodeTransport(silent) }),
