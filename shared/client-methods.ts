@@ -335,7 +335,7 @@ export const methods = {
     params: z.strictObject({}),
   },
   "connection.retry": {
-    summary: "Connects to the relay now instead of when the back-off ends.",
+    summary: "Connects to the relay now, or finds out whether a connection still is one.",
     params: z.strictObject({}),
   },
   "settings.get": { summary: "The settings of this profile.", params: z.strictObject({}) },

@@ -122,7 +122,7 @@ export class Calls {
         return nothing;
       },
       "connection.retry": async () => {
-        this.#relay.retryNow();
+        this.#relay.refresh();
         return nothing;
       },
       "settings.get": async () => state.settings,

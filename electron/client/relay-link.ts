@@ -81,8 +81,10 @@ const HANDSHAKE_MS = 10_000;
 export const LINK_MS = 5 * 60_000 + HANDSHAKE_MS;
 /** The relay may ask for less, never for more: a dead connection is to be noticed within half a minute. */
 const LONGEST_HEARTBEAT_MS = 20_000;
-/** From a ping until nothing is expected of that connection any more; a shorter heartbeat is as long as it. */
+/** From a ping until nothing is expected of that connection any more; where heartbeats are shorter, one of them. */
 const PATIENCE_MS = 10_000;
+/** The same where something suggests that it is dead, and somebody looks on. */
+const SHORT_PATIENCE_MS = 5_000;
 /** A connection that lived this long was a success: the next failure starts a new back-off. */
 const STABLE_MS = 5_000;
 
@@ -123,6 +125,7 @@ export class RelayLink {
   #attempt = 0;
   #openedAt = 0;
   #heardAt = 0;
+  #pingedAt = 0;
   #heartbeatMs = LONGEST_HEARTBEAT_MS;
   #timer: Timer | null = null;
   #retryAt: number | null = null;
@@ -185,6 +188,15 @@ export class RelayLink {
     const waitMs = this.#notBefore - this.#ports.clock.monotonic();
     if (waitMs > 0) this.#dialAfter(waitMs);
     else this.#dial();
+  }
+
+  /**
+   * The machine has woken up, or has a network again: connects now, or finds out within seconds whether the
+   * connection has outlived that.
+   */
+  refresh(): void {
+    if (!this.connected) this.retryNow();
+    else if (this.#pingedAt <= this.#heardAt) this.#ping(SHORT_PATIENCE_MS);
   }
 
   /**
@@ -348,16 +360,21 @@ export class RelayLink {
   }
 
   #beat(): void {
-    const { clock } = this.#ports;
     const patienceMs = Math.min(PATIENCE_MS, this.#heartbeatMs);
     this.#timer?.cancel();
-    this.#timer = clock.after(this.#heartbeatMs - patienceMs, () => {
-      const pingedAt = clock.monotonic();
-      this.#send({ type: "ping", nonce: 0 });
-      this.#timer = clock.after(patienceMs, () => {
-        if (this.#heardAt < pingedAt) this.#failed(silence());
-        else this.#beat();
-      });
+    this.#timer = this.#ports.clock.after(this.#heartbeatMs - patienceMs, () => {
+      this.#ping(patienceMs);
+    });
+  }
+
+  #ping(patienceMs: number): void {
+    const { clock } = this.#ports;
+    this.#pingedAt = clock.monotonic();
+    this.#send({ type: "ping", nonce: 0 });
+    this.#timer?.cancel();
+    this.#timer = clock.after(patienceMs, () => {
+      if (this.#heardAt < this.#pingedAt) this.#failed(silence());
+      else this.#beat();
     });
   }
 

@@ -1,6 +1,6 @@
 /** The desktop app on one profile, from opening it to its end. */
 import { join, resolve } from "node:path";
-import { app, dialog, session } from "electron";
+import { app, dialog, powerMonitor, session } from "electron";
 import { nodeClock } from "../../shared/node/runtime.js";
 import type { Log } from "../../shared/runtime.js";
 import type { Client } from "../client/index.js";
@@ -77,6 +77,9 @@ export async function openDesktop(options: DesktopOptions): Promise<Desktop> {
     show: showNotification,
     openConversation: (conversationId) => window.openConversation(conversationId),
   });
+  // No timer that waited while the machine slept would notice so soon that the connection is dead.
+  const awake = (): void => void client.call("connection.retry", {}).catch(() => undefined);
+  powerMonitor.on("resume", awake);
   window.show();
   if (unprotected) await tellUnprotected(settings, log);
 
@@ -87,6 +90,7 @@ export async function openDesktop(options: DesktopOptions): Promise<Desktop> {
       await window.remember().catch((error: unknown) => {
         log.warn("the window's place was not kept", { error: String(error) });
       });
+      powerMonitor.off("resume", awake);
       notifier.close();
       tray?.destroy();
       await client.close();

@@ -185,6 +185,27 @@ test("a relay that falls silent is left ten seconds after a ping", async () => {
   expect(stage.hungUp).toBe(1);
 });
 
+test("when a machine has woken up, a dead connection is left within seconds and a live one is kept", async () => {
+  const stage = await Stage.withTalk();
+  const pings = () => stage.sent.filter(({ type }) => type === "ping").length;
+  await stage.clock.pass(1);
+  await stage.client.call("connection.retry", {});
+  await stage.clock.pass(4_999);
+  // Whoever asks once more does not put it off.
+  await stage.client.call("connection.retry", {});
+  expect([pings(), stage.hungUp]).toEqual([1, 0]);
+  await stage.clock.pass(1);
+  expect(stage.hungUp).toBe(1);
+  await stage.clock.pass(1_000);
+  await stage.challenge();
+  await stage.welcome();
+  await stage.clock.pass(1);
+  await stage.client.call("connection.retry", {});
+  await stage.tell({ type: "pong", nonce: 0 });
+  await stage.clock.pass(9_000);
+  expect([stage.hungUp, stage.dialled]).toEqual([1, 2]);
+});
+
 test("a relay that says nothing while it is asked is left when the question has waited for too long", async () => {
   const stage = await Stage.withTalk();
   await stage.clock.pass(1);

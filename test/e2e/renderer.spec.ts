@@ -380,6 +380,20 @@ test("the connection state tells the truth, and one need not wait", async ({ pag
   await expect(state).toHaveAttribute("data-state", "connected");
 });
 
+test("a machine that has a network again does not wait for its turn to connect", async ({
+  page,
+}) => {
+  await openFake(page);
+  const state = page.getByTestId("connection-state");
+  await page.context().setOffline(true);
+  await page.evaluate(() =>
+    window.fake.connection({ relay: "reconnecting", retryAt: Date.now() + 60_000, direct: [] }),
+  );
+  await expect(state).toContainText(/Reconnecting in [0-9]+ s/);
+  await page.context().setOffline(false);
+  await expect(state).toHaveAttribute("data-state", "connected");
+});
+
 test("dark by the system, light by choice", async ({ page }) => {
   await page.emulateMedia({ colorScheme: "dark" });
   await openFake(page);

@@ -42,6 +42,7 @@ export const app = Object.assign(new EventEmitter(), {
 const session = { defaultSession: emptySession() };
 export const dialog = { showErrorBox: vi.fn(), showMessageBox: vi.fn(async () => undefined) };
 export const nativeTheme = { themeSource: "system", shouldUseDarkColors: false };
+export const powerMonitor = new EventEmitter();
 const screen = { getAllDisplays: () => [] };
 const safeStorage = {
   isAsyncEncryptionAvailable: async () => world.keyStore,
@@ -83,6 +84,7 @@ export function reset(): void {
   windows.clear();
   switches.clear();
   app.removeAllListeners();
+  powerMonitor.removeAllListeners();
 }
 
 const windows = new Map<string, BrowserWindow>();
@@ -136,6 +138,7 @@ export const electron = {
   MessageChannelMain,
   nativeTheme,
   Notification,
+  powerMonitor,
   protocol,
   safeStorage,
   screen,

@@ -97,6 +97,19 @@ test("closing the window hides it where there is a tray, and the second start sh
   vi.unstubAllEnvs();
 });
 
+test("when the machine has woken up it looks whether it is still connected, until it ends", async () => {
+  const { ended } = await start(await temporaryFolder());
+  await shown();
+  // As the app has it, which was loaded anew.
+  const { Client } = await import("../../electron/client/index.js");
+  const call = vi.spyOn(Client.prototype, "call");
+  double.powerMonitor.emit("resume");
+  expect(call).toHaveBeenCalledWith("connection.retry", {});
+  double.app.quit();
+  expect(await ended).toBe(0);
+  expect(double.powerMonitor.listenerCount("resume")).toBe(0);
+});
+
 test("a second instance ends without a window or a word", async () => {
   double.world.onlyInstance = false;
   const { ended } = await start(await temporaryFolder());
