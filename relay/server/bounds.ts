@@ -55,7 +55,7 @@ export const ADMISSION_FALL = 0.8;
 
 /**
  * Connections a second that it takes however late it is: so few are seldom why, and with fewer nobody would
- * see the end. Each costs some three milliseconds of processor, on a machine that may have others to serve.
+ * see the end. Each costs some milliseconds of processor, on a machine that may have others to serve.
  */
 export const LEAST_ADMITTED = 20;
 
