@@ -107,10 +107,18 @@ class Crowd {
   readonly size: number;
   readonly #program: Program;
   readonly #listeners = new Set<(report: Report) => void>();
+  #ended = false;
 
   constructor(url: string, prefix: string, size: number) {
     this.size = size;
     this.#program = startProgram("bench", ["crowd", url, prefix, String(size)]);
+    this.#program.once("exit", (code, signal) => {
+      if (this.#ended) return;
+      process.stderr.write(
+        `Some clients have ended (${signal ?? code}), so nothing is measured.\n`,
+      );
+      process.exit(1);
+    });
     createInterface({ input: this.#program.stdout }).on("line", (line) => {
       for (const listener of this.#listeners) listener(JSON.parse(line) as Report);
     });
@@ -136,6 +144,7 @@ class Crowd {
   }
 
   async end(): Promise<void> {
+    this.#ended = true;
     this.#program.stdin.end();
     await stopProgram(this.#program);
   }

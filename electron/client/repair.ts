@@ -22,7 +22,7 @@ import { sameOrigin } from "./state.js";
  * Logs that are compared after an unclean end, the most recently active first: what a crash can tear
  * is the end of what was written.
  */
-const NEWEST = 8;
+export const NEWEST = 8;
 /** A few a day, of whatever is there. */
 const RARELY_MS = 4 * 3_600_000;
 

@@ -1,5 +1,6 @@
 /** What goes wrong in the world, and how often. */
-import { keys } from "../../electron/client/rows.js";
+import { NEWEST } from "../../electron/client/repair.js";
+import { conversationRow, keys } from "../../electron/client/rows.js";
 import { under } from "../../shared/key-value.js";
 import type { Device, Machine } from "./machine.js";
 import type { Path } from "./network.js";
@@ -29,6 +30,18 @@ function spoilDisk(world: World, random: Prng, device: Device, what: "full" | "u
   world.note(`${nameOf(world, machine, device)}'s disk ${what}: ${machine.disk[what]}`);
 }
 
+/** The conversations that a device compares with the relay's after an unclean end: older ones may take days. */
+function comparedBy(device: Device): ReadonlySet<string> {
+  const rows = device.disk
+    .certain(under(keys.conversations))
+    .map(({ value }) => conversationRow.decode(value))
+    .sort((a, b) => b.activity - a.activity);
+  const beyond = rows[NEWEST]?.activity ?? Number.NEGATIVE_INFINITY;
+  return new Set(
+    rows.filter(({ activity }) => activity > beyond).map(({ conversationId }) => conversationId),
+  );
+}
+
 const FAULTS: readonly Fault[] = [
   {
     kind: "relay killed",
@@ -47,9 +60,11 @@ const FAULTS: readonly Fault[] = [
     weight: 3,
     strike: (world, random, device) => {
       world.kill(device);
+      const compared = comparedBy(device);
       const rows = ["shown/", "quiet/", "origin/"]
         .flatMap((prefix) => device.disk.certain(under(prefix)))
-        .map(({ key }) => key);
+        .map(({ key }) => key)
+        .filter((key) => compared.has(key.split("/")[1] ?? ""));
       // No process that ends cleanly loses any.
       const lost: string[] = [keys.ended];
       for (let i = Math.min(rows.length, random.between(1, 6)); i > 0; i--) {
