@@ -1,6 +1,6 @@
 /** From what people do and what one node was measured to do: what all of them need. */
 import { type NodeId, Ring, SHARDS } from "../../relay/core/cluster/ring.js";
-import type { Sizes } from "./sizes.js";
+import { PINGS_S, type Sizes } from "./sizes.js";
 
 /** What people do. Nothing of it is measured here. */
 export interface Habits {
@@ -142,7 +142,7 @@ export function capacity(habits: Habits, sizes: Sizes, measured: Measured): Figu
     figure(
       `bandwidth of connections at rest, ${way}`,
       "bit/s",
-      `connections × ${sizes.idle[way].toFixed(1)} B a second × 8: a ping of each client every 20 s, and its answer`,
+      `connections × ${sizes.idle[way].toFixed(1)} B a second × 8: a ping of each client every ${PINGS_S} s, and its answer`,
       connections * sizes.idle[way] * 8,
     );
   }

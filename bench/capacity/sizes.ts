@@ -1,5 +1,6 @@
 /** How large one message is on the wire and on the disk, from the codecs themselves. */
 import { encodeContent } from "../../electron/client/content.js";
+import { LONGEST_HEARTBEAT_MS } from "../../electron/client/relay-link.js";
 import { keys, rows } from "../../relay/store/rows.js";
 import type { ConversationId, DeviceId, UserId } from "../../shared/ids.js";
 import {
@@ -21,7 +22,7 @@ const at = 1_800_000_000_000;
 const CARRIAGE = 68;
 
 /** Seconds between two pings of a client, each of which is answered. The relay asks only who says nothing. */
-const PINGS_S = 20;
+export const PINGS_S = LONGEST_HEARTBEAT_MS / 1_000;
 
 /** Bytes for one message. */
 interface Carried {

@@ -80,7 +80,7 @@ const HANDSHAKE_MS = 10_000;
 /** A person has to do something at the other device; the relay keeps the place for five minutes. */
 export const LINK_MS = 5 * 60_000 + HANDSHAKE_MS;
 /** The relay may ask for less, never for more: a dead connection is to be noticed within half a minute. */
-const LONGEST_HEARTBEAT_MS = 20_000;
+export const LONGEST_HEARTBEAT_MS = 20_000;
 /** From a ping until nothing is expected of that connection any more; where heartbeats are shorter, one of them. */
 const PATIENCE_MS = 10_000;
 /** The same where something suggests that it is dead, and somebody looks on. */
