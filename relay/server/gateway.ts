@@ -60,7 +60,6 @@ export class Gateway {
       const refusal = this.#refusal(request, address);
       if (refusal) refuse(socket, refusal);
       else this.#server.handleUpgrade(request, socket, all, (ws) => this.#accept(ws, address));
-      socket.resume();
     });
   }
 
@@ -143,6 +142,8 @@ function whereWaiting(socket: Duplex, head: Buffer, isWaiting: (head: Buffer) =>
     setImmediate(() => {
       socket.pause().off("data", take).off("end", hungUp);
       if (!socket.destroyed) isWaiting(Buffer.concat(read));
+      // What is not read keeps the end of the other side from being heard.
+      socket.resume();
     }),
   );
 }
@@ -151,7 +152,5 @@ function whereWaiting(socket: Duplex, head: Buffer, isWaiting: (head: Buffer) =>
 function refuse(socket: Duplex, statusAndHeaders: string): void {
   const timer = setTimeout(() => socket.destroy(), REFUSAL_GRACE_MS).unref();
   socket.once("close", () => clearTimeout(timer));
-  // What is not read keeps the end of the other side from being heard.
-  socket.resume();
   socket.end(`HTTP/1.1 ${statusAndHeaders}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
